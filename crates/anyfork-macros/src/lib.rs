@@ -1,0 +1,142 @@
+//! The attribute macros of [anyfork](https://docs.rs/anyfork). Use them through that crate.
+
+use proc_macro::TokenStream;
+use proc_macro2::TokenStream as Tokens;
+use quote::quote;
+use syn::spanned::Spanned;
+use syn::{Error, FnArg, ItemFn, ReturnType, Type};
+
+/// Registers a function as an entry: a function that a new process can be told to run.
+///
+/// It is registered under its path, `my_crate::module::name`. The name then stands for an `anyfork::Entry`, which can be
+/// handed to `run`, `start` and `call`, and can be called like the function.
+///
+/// **Parameters** take, in order: the process's socket (a first parameter of type `std::os::unix::net::UnixStream`, may
+/// be left out), then the descriptors and arguments that were sent. A descriptor fits every type that is
+/// `From<OwnedFd>`, an argument every type that is `FromStr`, and `OsString`, `PathBuf`, `Vec<u8>` and `anyfork::Blob`
+/// without a conversion. `Vec<T>` as the last parameter takes all the rest, `anyfork::Inputs` takes it raw. For types of your own there
+/// is `anyfork::Extract`. What does not fit is an error in the caller that names the entry, the position, what was
+/// expected and what came.
+///
+/// **Return** `()`, a `Result<(), E>` whose error is `Display` (it is written to standard error, and the exit code is 1), or
+/// anything that is `std::process::Termination`.
+///
+/// A socket that no parameter takes stays open until the process ends, so that the other end sees the end.
+#[proc_macro_attribute]
+pub fn entry(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(arguments.into(), item, entry_of)
+}
+
+/// Runs a function in every process that is forked from a template, before its first order: to reseed random generators,
+/// to draw new ids, to forget what belongs to the template.
+///
+/// The function takes nothing and returns nothing. The order of several such functions is that of the linker.
+#[proc_macro_attribute]
+pub fn after_fork(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expand(arguments.into(), item, after_fork_of)
+}
+
+fn expand(arguments: Tokens, item: TokenStream, with: fn(ItemFn) -> syn::Result<Tokens>) -> TokenStream {
+    let expanded = syn::parse(item).and_then(|function| {
+        if arguments.is_empty() { with(function) } else { Err(Error::new(arguments.span(), "no arguments are known here")) }
+    });
+    expanded.unwrap_or_else(|error| error.to_compile_error()).into()
+}
+
+fn entry_of(function: ItemFn) -> syn::Result<Tokens> {
+    refuse_special(&function)?;
+    let types = parameter_types(&function)?;
+    let ItemFn { attrs, vis, sig, block, .. } = &function;
+    let name = &sig.ident;
+    // Inside the function its name must mean the entry, so that an entry can start itself.
+    let inner = syn::Signature { ident: quote::format_ident!("entry_function"), ..sig.clone() };
+    let (docs, attributes): (Vec<_>, Vec<_>) = attrs.iter().partition(|attribute| attribute.path().is_ident("doc"));
+    let output = match &sig.output {
+        ReturnType::Default => quote!(()),
+        ReturnType::Type(_, output) => quote!(#output),
+    };
+    let values: Vec<_> = (0..types.len()).map(|index| quote::format_ident!("input_{index}")).collect();
+    Ok(quote! {
+        #(#docs)*
+        #[allow(non_upper_case_globals, dead_code)]
+        #vis const #name: ::anyfork::Entry<fn(#(#types),*) -> #output> = {
+            #(#attributes)*
+            #inner #block
+
+            fn bind(
+                inputs: &mut ::anyfork::Inputs,
+            ) -> ::core::result::Result<::anyfork::__private::Bound, ::anyfork::InputError> {
+                #[allow(unused_imports)]
+                use ::anyfork::__private::{extract_steps::*, outcome_steps::*};
+                #(
+                    #[allow(clippy::needless_borrow)]
+                    let #values: #types = (&&&&&&::anyfork::__private::Probe::<#types>::new()).extract(inputs)?;
+                )*
+                ::anyfork::__private::finish(inputs)?;
+                #[allow(clippy::needless_borrow, clippy::unit_arg)]
+                ::core::result::Result::Ok(::std::boxed::Box::new(move || {
+                    (&&::anyfork::__private::Returned::new(entry_function(#(#values),*))).finish()
+                }))
+            }
+
+            #[::anyfork::__private::linkme::distributed_slice(::anyfork::__private::ENTRIES)]
+            #[linkme(crate = ::anyfork::__private::linkme)]
+            static REGISTRATION: ::anyfork::__private::Registration = ::anyfork::__private::Registration {
+                name: ::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)),
+                bind,
+            };
+
+            ::anyfork::Entry::new(::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)), entry_function)
+        };
+    })
+}
+
+fn after_fork_of(function: ItemFn) -> syn::Result<Tokens> {
+    refuse_special(&function)?;
+    if !parameter_types(&function)?.is_empty() || !matches!(function.sig.output, ReturnType::Default) {
+        return Err(Error::new(function.sig.span(), "a function to run after a fork takes nothing and returns nothing"));
+    }
+    let name = &function.sig.ident;
+    Ok(quote! {
+        #function
+
+        const _: () = {
+            #[::anyfork::__private::linkme::distributed_slice(::anyfork::__private::AFTER_FORK)]
+            #[linkme(crate = ::anyfork::__private::linkme)]
+            static REGISTRATION: fn() = #name;
+        };
+    })
+}
+
+/// What cannot be called with values that come from another process.
+fn refuse_special(function: &ItemFn) -> syn::Result<()> {
+    let sig = &function.sig;
+    let problem = if sig.asyncness.is_some() {
+        Some((sig.asyncness.span(), "an entry cannot be async: build the runtime inside it"))
+    } else if let syn::Safety::Unsafe(unsafety) = &sig.safety {
+        Some((unsafety.span(), "an entry cannot be unsafe: nobody could keep its conditions"))
+    } else if !sig.generics.params.is_empty() {
+        Some((sig.generics.span(), "an entry cannot be generic: it is called by its name alone"))
+    } else {
+        sig.variadic.as_ref().map(|variadic| (variadic.span(), "an entry cannot be variadic"))
+    };
+    problem.map_or(Ok(()), |(span, message)| Err(Error::new(span, message)))
+}
+
+fn parameter_types(function: &ItemFn) -> syn::Result<Vec<&Type>> {
+    function
+        .sig
+        .inputs
+        .iter()
+        .map(|parameter| match parameter {
+            FnArg::Typed(typed) => match &*typed.ty {
+                Type::Reference(reference) => {
+                    Err(Error::new(reference.span(), "an entry's parameter must be owned: `String` instead of `&str`"))
+                }
+                Type::ImplTrait(opaque) => Err(Error::new(opaque.span(), "an entry's parameter needs a concrete type")),
+                ty => Ok(ty),
+            },
+            receiver => Err(Error::new(receiver.span(), "an entry is a free function, not a method")),
+        })
+        .collect()
+}

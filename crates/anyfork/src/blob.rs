@@ -1,0 +1,67 @@
+//! The octets of an argument, copied or mapped.
+
+use crate::sys::memfd;
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::os::fd::OwnedFd;
+
+/// The octets of an argument, without a copy: a large one (above 64 KiB) stays in the sealed memory file in which it
+/// travelled, and is mapped read-only. As a parameter of an entry it takes an argument of any octets.
+///
+/// ```
+/// #[anyfork::entry]
+/// fn checksum(data: anyfork::Blob) {
+///     let sum: u64 = data.iter().map(|byte| u64::from(*byte)).sum();
+///     println!("{sum}");
+/// }
+/// ```
+pub struct Blob(Octets);
+
+enum Octets {
+    Owned(Vec<u8>),
+    Mapped(memmap2::Mmap),
+}
+
+impl Blob {
+    pub(crate) fn owned(octets: Vec<u8>) -> Self {
+        Blob(Octets::Owned(octets))
+    }
+
+    /// Maps a sealed memory file; its descriptor is closed, the mapping stays.
+    pub(crate) fn sealed(file: OwnedFd) -> io::Result<Self> {
+        Ok(Blob(Octets::Mapped(memfd::map(file)?)))
+    }
+
+    /// The octets as a vector: without a copy for a small argument, with one for a mapped argument.
+    pub fn into_vec(self) -> Vec<u8> {
+        match self.0 {
+            Octets::Owned(octets) => octets,
+            Octets::Mapped(map) => map.to_vec(),
+        }
+    }
+}
+
+impl Deref for Blob {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match &self.0 {
+            Octets::Owned(octets) => octets,
+            Octets::Mapped(map) => map,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Blob {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if matches!(self.0, Octets::Owned(_)) { "owned" } else { "mapped" };
+        write!(f, "Blob({} bytes, {how})", self.len())
+    }
+}

@@ -1,0 +1,234 @@
+//! A socket that carries frames and descriptors, as both ends use it: an outbox that sends what fits, and an inbox that
+//! puts frames together.
+
+use crate::sys::memfd;
+use crate::sys::socket::{self, Blocking, DESCRIPTORS_PER_MESSAGE, Received};
+use crate::wire::{self, Frame, HEADER, Malformed, Order};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Frames that wait to be sent, and the descriptors that go with them, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Outbox {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) descriptors: Vec<OwnedFd>,
+}
+
+impl Outbox {
+    /// More bytes than this are packed into a memory file: they might not fit into the socket's buffer.
+    const INLINE: usize = 64 * 1024;
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Adds an order that takes `descriptors` along.
+    pub(crate) fn push(&mut self, order: &Order<'_>, descriptors: impl IntoIterator<Item = OwnedFd>) {
+        let before = self.descriptors.len();
+        self.descriptors.extend(descriptors);
+        order.append(&mut self.bytes, (self.descriptors.len() - before) as u16);
+    }
+
+    /// Adds all that is in another outbox.
+    pub(crate) fn append(&mut self, mut other: Outbox) {
+        self.bytes.append(&mut other.bytes);
+        self.descriptors.append(&mut other.descriptors);
+    }
+
+    /// Packs the orders into a memory file if they are too many for the socket.
+    pub(crate) fn pack(&mut self) -> io::Result<()> {
+        if self.bytes.len() > Self::INLINE {
+            let bundle = memfd::sealed(&self.bytes)?;
+            self.bytes.clear();
+            self.descriptors.insert(0, bundle);
+            let padding = vec![0; self.descriptors.len() / DESCRIPTORS_PER_MESSAGE];
+            Order::Bundle { padding: &padding }.append(&mut self.bytes, 1);
+        }
+        Ok(())
+    }
+
+    /// Sends as much as the socket takes. `WouldBlock` leaves the rest for another time.
+    ///
+    /// Descriptors travel with bytes, at most 253 in a message: each message but the last takes one byte along, so all
+    /// descriptors have come when the last frame is whole.
+    pub(crate) fn flush(&mut self, to: impl AsFd, blocking: Blocking) -> io::Result<()> {
+        while !self.bytes.is_empty() {
+            let batch = self.descriptors.len().min(DESCRIPTORS_PER_MESSAGE);
+            let last = batch == self.descriptors.len();
+            let bytes = if last { &self.bytes[..] } else { &self.bytes[..1] };
+            let sent = if batch == 0 {
+                socket::send(&to, bytes, &[], blocking)?
+            } else {
+                let descriptors: Vec<BorrowedFd<'_>> = self.descriptors[..batch].iter().map(AsFd::as_fd).collect();
+                socket::send(&to, bytes, &descriptors, blocking)?
+            };
+            self.bytes.drain(..sent);
+            self.descriptors.drain(..batch);
+        }
+        Ok(())
+    }
+}
+
+/// A frame with the descriptors that belong to it. Those that nobody takes are closed.
+#[derive(Debug)]
+pub(crate) struct Message {
+    pub(crate) frame: OwnedFrame,
+    pub(crate) descriptors: Vec<OwnedFd>,
+    /// Its descriptors were cut off, because this process cannot have more.
+    pub(crate) lost_descriptors: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct OwnedFrame {
+    kind: u16,
+    /// How many the frame says it has.
+    descriptors: u16,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl OwnedFrame {
+    pub(crate) fn get(&self) -> Frame<'_> {
+        Frame { kind: self.kind, descriptors: self.descriptors, payload: &self.payload }
+    }
+}
+
+/// What came and was not used yet.
+#[derive(Debug, Default)]
+pub(crate) struct Inbox {
+    bytes: Vec<u8>,
+    used: usize,
+    descriptors: VecDeque<OwnedFd>,
+    lost_descriptors: bool,
+}
+
+/// How an attempt to receive ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Filled {
+    Some,
+    /// Nothing is there now.
+    Nothing,
+    /// The other end is gone.
+    End,
+}
+
+impl Inbox {
+    /// Bytes read at a time; a template's orders are far smaller.
+    const CHUNK: usize = 4096;
+
+    /// Receives once.
+    pub(crate) fn fill(&mut self, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
+        self.bytes.drain(..self.used);
+        self.used = 0;
+        let start = self.bytes.len();
+        self.bytes.resize(start + Self::CHUNK, 0);
+        let received = socket::receive(from, &mut self.bytes[start..], &mut self.descriptors, blocking);
+        self.bytes.truncate(start + received.as_ref().map_or(0, |received| received.bytes));
+        match received {
+            Ok(Received { bytes: 0, .. }) => Ok(Filled::End),
+            Ok(Received { lost_descriptors, .. }) => {
+                self.lost_descriptors |= lost_descriptors;
+                Ok(Filled::Some)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Filled::Nothing),
+            // The other end was closed with bytes unread: it is gone all the same.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Filled::End),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The next whole frame.
+    pub(crate) fn next(&mut self) -> Result<Option<Message>, Malformed> {
+        let Some((frame, length)) = wire::split(&self.bytes[self.used..])? else { return Ok(None) };
+        let count = usize::from(frame.descriptors);
+        let lost_descriptors = count > 0 && std::mem::take(&mut self.lost_descriptors);
+        if !lost_descriptors && count > self.descriptors.len() {
+            return Err(Malformed("a frame whose descriptors did not come"));
+        }
+        let frame =
+            OwnedFrame { kind: frame.kind, descriptors: frame.descriptors, payload: frame.payload.to_vec() };
+        self.used += length;
+        let descriptors = if lost_descriptors { Vec::new() } else { self.descriptors.drain(..count).collect() };
+        Ok(Some(Message { frame, descriptors, lost_descriptors }))
+    }
+
+    /// Puts frames in front of everything that came so far: the content of a bundle.
+    pub(crate) fn insert(&mut self, frames: &[u8]) {
+        self.bytes.splice(..self.used, frames.iter().copied());
+        self.used = 0;
+    }
+
+    /// Whether bytes or descriptors came that belong to no frame yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.used == self.bytes.len() && self.descriptors.is_empty()
+    }
+
+    /// Descriptors that came and belong to frames not read yet.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.descriptors.iter().map(AsFd::as_fd)
+    }
+}
+
+const _: () = assert!(Inbox::CHUNK > HEADER);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+
+    fn null() -> OwnedFd {
+        File::open("/dev/null").unwrap().into()
+    }
+
+    fn transfer(outbox: &mut Outbox) -> Inbox {
+        let (a, b) = socket::pair().unwrap();
+        outbox.pack().unwrap();
+        outbox.flush(&a, Blocking::No).unwrap();
+        drop(a);
+        let mut inbox = Inbox::default();
+        while inbox.fill(&b, Blocking::No).unwrap() == Filled::Some {}
+        inbox
+    }
+
+    #[test]
+    fn a_thousand_descriptors_arrive_with_their_frames() {
+        let mut outbox = Outbox::default();
+        for _ in 0..5 {
+            outbox.push(&Order::Descriptors, (0..200).map(|_| null()));
+        }
+        outbox.push(&Order::Run { entry: b"x" }, []);
+        let mut inbox = transfer(&mut outbox);
+        for _ in 0..5 {
+            assert_eq!(inbox.next().unwrap().unwrap().descriptors.len(), 200);
+        }
+        assert_eq!(inbox.next().unwrap().unwrap().frame.payload, b"x");
+        assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn many_orders_travel_in_a_bundle_and_come_out_in_order() {
+        let mut outbox = Outbox::default();
+        for number in 0..20_000u32 {
+            outbox.push(&Order::Arg(&number.to_le_bytes()), []);
+        }
+        outbox.push(&Order::Descriptors, (0..200).map(|_| null()));
+        outbox.push(&Order::Descriptors, (0..200).map(|_| null()));
+        let mut inbox = transfer(&mut outbox);
+        let bundle = inbox.next().unwrap().unwrap();
+        assert!(matches!(Order::parse(bundle.frame.get()), Ok(Order::Bundle { .. })));
+        inbox.insert(&memfd::map(&bundle.descriptors[0]).unwrap());
+        for number in 0..20_000u32 {
+            assert_eq!(inbox.next().unwrap().unwrap().frame.payload, number.to_le_bytes());
+        }
+        assert_eq!(inbox.next().unwrap().unwrap().descriptors.len(), 200);
+        assert_eq!(inbox.next().unwrap().unwrap().descriptors.len(), 200);
+        assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn a_frame_without_its_descriptors_is_malformed() {
+        let mut outbox = Outbox::default();
+        Order::SealedArg.append(&mut outbox.bytes, 1);
+        assert!(transfer(&mut outbox).next().is_err());
+    }
+}

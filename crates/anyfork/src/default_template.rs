@@ -1,0 +1,139 @@
+//! The default template: started on first use, by an exec of the program's own image, and started again if it died.
+
+use crate::channel::Outbox;
+use crate::error::{Error, ErrorKind, Result};
+use crate::handover;
+use crate::line::Line;
+use crate::sys::image;
+use crate::sys::pidfd;
+use crate::sys::socket::{self, Blocking};
+use crate::sys::startup;
+use crate::wire::{self, Hello, Order};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// What there is, and in which process: a fork of the program has nothing yet.
+struct State {
+    maker: u32,
+    now: Now,
+}
+
+enum Now {
+    Nothing,
+    /// A thread is starting it; the lock is not held meanwhile.
+    Starting,
+    Up(Arc<Line>),
+}
+
+static STATE: Mutex<State> = Mutex::new(State { maker: 0, now: Now::Nothing });
+static STARTED: Condvar = Condvar::new();
+
+/// The default template, started if it is not there or has died.
+pub(crate) fn get() -> Result<Arc<Line>> {
+    let mut state = lock();
+    loop {
+        match &state.now {
+            Now::Up(line) if line.is_up() => return Ok(Arc::clone(line)),
+            Now::Starting => state = STARTED.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Now::Nothing | Now::Up(_) => break,
+        }
+    }
+    state.now = Now::Starting;
+    drop(state);
+    let started = start();
+    let now = started.as_ref().map_or(Now::Nothing, |line| Now::Up(Arc::clone(line)));
+    lock().now = now;
+    STARTED.notify_all();
+    started
+}
+
+/// The default template if it is there, without starting it.
+pub(crate) fn if_up() -> Option<Arc<Line>> {
+    match &lock().now {
+        Now::Up(line) => Some(Arc::clone(line)),
+        _ => None,
+    }
+}
+
+/// Makes `line` the default template. `false`: there is one.
+pub(crate) fn set(line: Arc<Line>) -> bool {
+    let mut state = lock();
+    let free = match &state.now {
+        Now::Up(line) => !line.is_up(),
+        Now::Starting => false,
+        Now::Nothing => true,
+    };
+    if free {
+        state.now = Now::Up(line);
+    }
+    free
+}
+
+fn lock() -> MutexGuard<'static, State> {
+    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let this = std::process::id();
+    if state.maker != this {
+        // A fork of the process that made it. The handles in it are inert; this process starts its own.
+        std::mem::forget(std::mem::replace(&mut *state, State { maker: this, now: Now::Nothing }));
+    }
+    state
+}
+
+fn start() -> Result<Arc<Line>> {
+    check_program()?;
+    let step = "start the default template";
+    let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
+    let nonce = handover::nonce().map_err(|error| Error::system(step, error))?;
+    let mut orders = Outbox::default();
+    greet(&mut orders, &nonce, true);
+    orders.push(&Order::Template, []);
+    orders.flush(&ours, Blocking::No).map_err(|error| Error::system(step, error))?;
+    let title = format!("anyfork: default template of {} ({})", std::process::id(), program());
+    handover::image_for(theirs.as_fd(), &nonce, &title)
+        .spawn(theirs.as_fd())
+        .map_err(|error| Error::system("exec /proc/self/exe", error))?;
+    Ok(Arc::new(Line::new(ours, None, true)))
+}
+
+/// The first order to a fresh image of this program.
+pub(crate) fn greet(orders: &mut Outbox, nonce: &handover::Nonce, adopts: bool) {
+    let program = program();
+    let hello = Hello {
+        version: wire::VERSION,
+        nonce: *nonce,
+        image: image::fingerprint(),
+        owner: std::process::id(),
+        adopts,
+        program: program.as_bytes(),
+    };
+    orders.push(&Order::Hello(hello), pidfd::of_self());
+}
+
+/// Whether an exec of this program would come back here instead of running its `main` again.
+pub(crate) fn check_program() -> Result<()> {
+    if !startup::is_in_main_program() {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "start a process",
+            "anyfork is in a shared library here, and starting the program again would not bring it back; \
+             use anyfork::template_here(), or link it into the program",
+        ));
+    }
+    if !startup::ran() {
+        return Err(Error::new(
+            ErrorKind::NotInitialized,
+            "start a process",
+            "this program was built without anyfork's `auto` feature and has not called anyfork::init(); \
+             call it as the first line of main, or main would run again in each new process",
+        ));
+    }
+    Ok(())
+}
+
+/// The program's name, for the process list.
+pub(crate) fn program() -> String {
+    const LONGEST: usize = 64;
+    let first = std::env::args_os().next().unwrap_or_default();
+    let name = std::path::Path::new(&first).file_name().unwrap_or_default().to_string_lossy();
+    name.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}

@@ -1,0 +1,114 @@
+//! Templates forked from the program itself, for programs that cannot be exec'd again.
+
+use crate::default_template;
+use crate::error::{Error, ErrorKind, Result};
+use crate::process::DEFAULT_DEADLINE;
+use crate::server::{Owner, Process};
+use crate::starting::{Launched, Options, Starting};
+use crate::sys::close;
+use crate::sys::environ;
+use crate::sys::exit;
+use crate::sys::fork::{self, Fork};
+use crate::sys::pidfd;
+use crate::sys::signal;
+use crate::sys::socket;
+use crate::sys::threads::{self, SingleThread, Threads};
+use crate::template::Template;
+use crate::wire::{Failure, Role};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// Forks the default template from the program, at the very start of `main`, instead of starting it by exec when it is first needed.
+/// (AnyEvent::Fork::Early.) Blocks until it is ready.
+///
+/// For programs that cannot be exec'd again: in a chroot without `/proc`, in a sandbox, from a file system that goes away. What the
+/// program has in memory by then is in every process that it starts, so call it first. The template is a
+/// child of the program, and ends with it.
+///
+/// # Errors
+/// [`Threads`](ErrorKind::Threads) if the program already has more than one thread: the message names them.
+/// [`Unsupported`](ErrorKind::Unsupported) if there is a default template already.
+///
+/// ```no_run
+/// fn main() -> anyfork::Result<()> {
+///     anyfork::early()?;
+///     // ... chroot, drop privileges, start threads ...
+///     Ok(())
+/// }
+/// ```
+pub fn early() -> Result<()> {
+    if default_template::if_up().is_some_and(|line| line.is_up()) {
+        return Err(Error::new(ErrorKind::Unsupported, "early", "there is a default template already"));
+    }
+    fork_template("early", true)?.into_default()
+}
+
+/// Forks a template from the program as it is now: with all its memory, without its descriptors (except 0, 1 and 2). Blocks
+/// until it is ready.
+///
+/// The template is a child of the program: a program that waits for *any* child sees it end. Objects in its memory that
+/// own descriptors are of no use there, as these are closed. Signal dispositions are the default ones.
+///
+/// # Errors
+/// [`Threads`](ErrorKind::Threads) if the program has more than one thread: the message names them.
+/// [`System`](ErrorKind::System) if fork(2) fails.
+///
+/// ```no_run
+/// # fn main() -> anyfork::Result<()> {
+/// # #[anyfork::entry] fn serve() {}
+/// let template = anyfork::template_here()?;
+/// let worker = template.fork().run(serve)?;
+/// # Ok(())
+/// # }
+/// ```
+pub fn template_here() -> Result<Template> {
+    fork_template("template_here", false)
+}
+
+fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
+    let proof = single(step)?;
+    let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
+    let owner =
+        Owner { pid: std::process::id(), pidfd: pidfd::of_self(), program: default_template::program() };
+    // What is half-written now would come out again in the template.
+    exit::flush_output();
+    match fork::fork(proof).map_err(|error| Error::system(step, error))? {
+        Fork::Child => become_template(theirs, owner, adopts),
+        Fork::Parent(_) => {
+            drop((theirs, owner));
+            let options = Options {
+                deadline: DEFAULT_DEADLINE,
+                kill_on_drop: false,
+                blocking_socket: false,
+                role: Role::Template,
+            };
+            let mut launched = Launched::elsewhere(ours);
+            launched.is_child = true;
+            Starting::new(Ok(launched), options, step.to_owned()).wait()
+        }
+    }
+}
+
+fn single(step: &'static str) -> Result<SingleThread> {
+    threads::single().map_err(|Threads(names)| {
+        let message = format!("the program already has {} threads: {}", names.len(), names.join(", "));
+        Error::new(ErrorKind::Threads, step, message)
+    })
+}
+
+/// In the child: leaves behind what belongs to the program, and serves.
+fn become_template(socket: OwnedFd, owner: Owner, adopts: bool) -> ! {
+    signal::reset_dispositions();
+    signal::ignore_sigpipe();
+    let mut process = Process::new(socket, owner);
+    let kept: Vec<BorrowedFd<'_>> =
+        [Some(process.socket.as_fd()), process.owner.pidfd.as_ref().map(AsFd::as_fd)].into_iter().flatten().collect();
+    if let Err(error) = close::all_but(&kept) {
+        process.fail(Failure::system("close inherited descriptors", &error));
+    }
+    environ::fill_stdio();
+    process.adopts = adopts;
+    if adopts && let Err(errno) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
+        process.fail(Failure::system("adopt orphans", &errno.into()));
+    }
+    process.serve_as_template()
+}

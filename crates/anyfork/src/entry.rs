@@ -1,0 +1,188 @@
+//! Entries: the functions that a new process can be told to run.
+
+use crate::inputs::{InputError, Inputs};
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+/// A function that a new process can be told to run: what `#[anyfork::entry]` makes of the function below it.
+///
+/// It can be handed to [`Process::run`](crate::Process::run) and the like, and it can still be called as the
+/// function it was:
+///
+/// ```
+/// #[anyfork::entry]
+/// fn double(number: u32) -> Result<(), String> {
+///     if number < 1000 { Ok(()) } else { Err(format!("{number} is too large")) }
+/// }
+///
+/// assert_eq!(double.name().rsplit("::").next(), Some("double"));
+/// assert!(double(4000).is_err());
+/// ```
+pub struct Entry<F> {
+    name: &'static str,
+    function: F,
+}
+
+impl<F> Entry<F> {
+    #[doc(hidden)]
+    pub const fn new(name: &'static str, function: F) -> Self {
+        Entry { name, function }
+    }
+
+    /// The path under which the entry is registered, such as `my_crate::serve`.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<F: Copy> Clone for Entry<F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F: Copy> Copy for Entry<F> {}
+
+impl<F> Deref for Entry<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        &self.function
+    }
+}
+
+impl<F> fmt::Debug for Entry<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entry").field(&self.name).finish()
+    }
+}
+
+/// What names an entry: the entry itself (checked by the compiler) or its path as a string.
+///
+/// ```
+/// # #[anyfork::entry] fn serve() {}
+/// use anyfork::ToEntry;
+/// assert_eq!(serve.entry_name(), concat!(module_path!(), "::serve"));
+/// assert_eq!("my_crate::serve".entry_name(), "my_crate::serve");
+/// ```
+pub trait ToEntry {
+    /// The path under which the entry is registered.
+    fn entry_name(&self) -> Cow<'static, str>;
+}
+
+impl<F> ToEntry for Entry<F> {
+    fn entry_name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(self.name)
+    }
+}
+
+impl ToEntry for str {
+    fn entry_name(&self) -> Cow<'static, str> {
+        Cow::Owned(self.to_owned())
+    }
+}
+
+impl ToEntry for String {
+    fn entry_name(&self) -> Cow<'static, str> {
+        self.as_str().entry_name()
+    }
+}
+
+impl<T: ToEntry + ?Sized> ToEntry for &T {
+    fn entry_name(&self) -> Cow<'static, str> {
+        (**self).entry_name()
+    }
+}
+
+/// How an entry's run ended, other than by a panic.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Finished {
+    /// It returned; with an exit code.
+    Code(u8),
+    /// It returned an error.
+    Error(String),
+}
+
+/// An entry whose parameters have been found: all that is left is to call it.
+#[doc(hidden)]
+pub type Bound = Box<dyn FnOnce() -> Finished>;
+
+/// An entry as the registry has it.
+#[doc(hidden)]
+#[derive(Clone, Copy)]
+pub struct Registration {
+    pub name: &'static str,
+    pub bind: fn(&mut Inputs) -> Result<Bound, InputError>,
+}
+
+#[doc(hidden)]
+#[linkme::distributed_slice]
+pub static ENTRIES: [Registration];
+
+/// A function to run in every new fork.
+#[doc(hidden)]
+#[linkme::distributed_slice]
+pub static AFTER_FORK: [fn()];
+
+/// Why a name leads to no entry.
+#[derive(Debug)]
+pub(crate) enum NotFound {
+    Unknown { nearest: Option<&'static str> },
+    Twice,
+}
+
+/// The entry registered under `name`.
+pub(crate) fn find(name: &[u8]) -> Result<Registration, NotFound> {
+    let mut matching = ENTRIES.iter().filter(|entry| entry.name.as_bytes() == name);
+    match (matching.next(), matching.next()) {
+        (Some(entry), None) => Ok(*entry),
+        (Some(_), Some(_)) => Err(NotFound::Twice),
+        (None, _) => Err(NotFound::Unknown { nearest: nearest(&String::from_utf8_lossy(name)) }),
+    }
+}
+
+/// The registered name most like a wrong one, if any is like it.
+fn nearest(wrong: &str) -> Option<&'static str> {
+    let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
+    ENTRIES
+        .iter()
+        .map(|entry| {
+            let whole = distance(wrong, entry.name);
+            // A right name in the wrong module is as good as a near miss.
+            let tail = distance(&last(wrong), &last(entry.name)) + 1;
+            (whole.min(tail), entry.name)
+        })
+        .min()
+        .filter(|(distance, _)| *distance <= 1 + last(wrong).len() / 3)
+        .map(|(_, name)| name)
+}
+
+/// Levenshtein's distance: insertions, deletions and replacements between two names.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distance_counts_edits() {
+        assert_eq!(distance("serve", "serve"), 0);
+        assert_eq!(distance("serv", "serve"), 1);
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+}

@@ -1,0 +1,135 @@
+//! How a freshly exec'd process learns that anyfork started it: an environment variable names the descriptor of its socket
+//! and a nonce, and the same nonce waits on the socket.
+
+use crate::channel::Filled;
+use crate::server::{Owner, Process};
+use crate::sys::exec::Image;
+use crate::sys::socket::{self, Blocking};
+use crate::sys::threads;
+use crate::sys::{close, environ, exit, image, signal, title};
+use crate::wire::{self, Failure, FailureKind, Hello, Order};
+use rustix::io::FdFlags;
+use std::fmt::Write;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// Says where the socket is. Present only between an exec and the first code of the new image.
+const VARIABLE: &str = "ANYFORK_HANDOVER";
+
+pub(crate) type Nonce = [u8; 16];
+
+pub(crate) fn nonce() -> std::io::Result<Nonce> {
+    let mut nonce = Nonce::default();
+    rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
+    Ok(nonce)
+}
+
+/// The image of this program, for a process that will find `socket` and is shown as `title` until it takes over.
+pub(crate) fn image_for(socket: BorrowedFd<'_>, nonce: &Nonce, title: &str) -> Image {
+    let mut value = format!("{}:", socket.as_raw_fd());
+    for byte in nonce {
+        let _ = write!(value, "{byte:02x}");
+    }
+    Image::new(&title::padded(title), (VARIABLE, &value))
+}
+
+/// In a fork of a template: replaces it by a fresh image. Returns only if that failed.
+pub(crate) fn exec(process: &Process, nonce: &Nonce) -> Failure {
+    let socket = process.socket.as_fd();
+    if let Err(errno) = rustix::io::fcntl_setfd(socket, FdFlags::empty()) {
+        return Failure::system("keep the socket open", &errno.into());
+    }
+    let title = format!("anyfork: process of {} ({})", process.owner.pid, process.owner.program);
+    Failure::system("exec /proc/self/exe", &image_for(socket, nonce, &title).replace_self())
+}
+
+/// In a process that anyfork started: the process with its socket, ready to follow orders. `None` in any other.
+pub(crate) fn take() -> Option<Process> {
+    let value = std::env::var_os(VARIABLE)?;
+    let Ok(proof) = threads::single() else {
+        eprintln!("anyfork: init() must be called before the first thread is started");
+        exit::now(1)
+    };
+    // Nothing that is started from here may believe that it was meant.
+    environ::remove(&proof, VARIABLE);
+    if environ::is_secure() {
+        return None;
+    }
+    let (number, nonce) = parse(value.to_str()?)?;
+    let socket = environ::adopt(number, |fd| socket::is_unix_stream(fd) && is_announced(fd, &nonce))?;
+    environ::fill_stdio();
+    signal::ignore_sigpipe();
+    let _ = rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC);
+    Some(greet(socket))
+}
+
+fn parse(value: &str) -> Option<(RawFd, Nonce)> {
+    let (number, digits) = value.split_once(':')?;
+    let number: RawFd = number.parse().ok().filter(|number| *number > 2)?;
+    let mut nonce = Nonce::default();
+    if digits.len() != 2 * nonce.len() || !digits.is_ascii() {
+        return None;
+    }
+    for (index, byte) in nonce.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some((number, nonce))
+}
+
+/// Whether a greeting with this nonce waits on the socket. Looks without taking: it may be somebody else's.
+fn is_announced(socket: BorrowedFd<'_>, expected: &Nonce) -> bool {
+    let mut bytes = [0; 1024];
+    let Ok(length) = socket::peek(socket, &mut bytes) else { return false };
+    match wire::split(&bytes[..length]).map(|frame| frame.map(|(frame, _)| Order::parse(frame))) {
+        Ok(Some(Ok(Order::Hello(Hello { nonce, .. })))) => nonce == *expected,
+        _ => false,
+    }
+}
+
+/// Reads the greeting and closes all that was inherited by accident.
+fn greet(socket: OwnedFd) -> Process {
+    let mut process = Process::new(socket, Owner { pid: 0, pidfd: None, program: String::new() });
+    match process.inbox.fill(&process.socket, Blocking::No) {
+        Ok(Filled::Some) => {}
+        _ => exit::now(0),
+    }
+    let Ok(Some(mut message)) = process.inbox.next() else { exit::now(0) };
+    let pidfd = message.descriptors.pop();
+    let kept: Vec<BorrowedFd<'_>> = [Some(process.socket.as_fd()), pidfd.as_ref().map(AsFd::as_fd)]
+        .into_iter()
+        .flatten()
+        .chain(process.inbox.descriptors())
+        .collect();
+    if let Err(error) = close::all_but(&kept) {
+        process.fail(Failure::system("close inherited descriptors", &error));
+    }
+    let Ok(Order::Hello(hello)) = Order::parse(message.frame.get()) else { exit::now(0) };
+    let (version, image) = (hello.version, hello.image);
+    process.owner =
+        Owner { pid: hello.owner, pidfd, program: String::from_utf8_lossy(hello.program).into_owned() };
+    process.adopts = hello.adopts;
+    if version != wire::VERSION || image != image::fingerprint() {
+        let message = "the program that was started is not the one that started it: it was replaced while it runs";
+        process.fail(Failure::new(FailureKind::OtherImage, "start", "/proc/self/exe", message));
+    }
+    if process.adopts
+        && let Err(errno) = rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+    {
+        process.fail(Failure::system("adopt orphans", &errno.into()));
+    }
+    process
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_value_is_understood() {
+        assert_eq!(parse("7:000102030405060708090a0b0c0d0e0f").map(|(number, nonce)| (number, nonce[15])), Some((7, 15)));
+        for wrong in ["", "7", "7:", "2:000102030405060708090a0b0c0d0e0f", "-1:00", "x:00", "7:0001", "7:zz"] {
+            assert!(parse(wrong).is_none(), "{wrong}");
+        }
+        assert!(parse(&format!("99999999999:{}", "0".repeat(32))).is_none());
+        assert!(parse(&format!("7:{}", "ä".repeat(16))).is_none());
+    }
+}

@@ -1,0 +1,57 @@
+#![doc = include_str!("../../../README.md")]
+#![deny(unsafe_code)]
+
+mod argument;
+mod blob;
+mod channel;
+mod default_template;
+mod descriptor;
+mod early;
+mod entry;
+mod error;
+mod exited;
+mod extract;
+mod handover;
+mod init;
+mod inputs;
+mod line;
+mod outcome;
+mod process;
+mod server;
+mod starting;
+mod status;
+mod sys;
+mod template;
+mod watch;
+mod wire;
+mod worker;
+
+pub use anyfork_macros::{after_fork, entry};
+pub use argument::ToArg;
+pub use blob::Blob;
+pub use early::{early, template_here};
+pub use entry::{Entry, ToEntry};
+pub use error::{Error, ErrorKind, Result};
+pub use exited::Exited;
+pub use extract::Extract;
+pub use init::init;
+pub use inputs::{Input, InputError, Inputs};
+pub use process::{DEFAULT_DEADLINE, Process};
+pub use starting::{Started, Starting};
+pub use status::{ExitStatus, Usage};
+pub use template::Template;
+pub use worker::Worker;
+
+/// What the macros use. Not part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::entry::{AFTER_FORK, Bound, ENTRIES, Finished, Registration};
+    pub use crate::extract::{Probe, steps as extract_steps};
+    pub use crate::inputs::{InputError, Inputs};
+    pub use crate::outcome::{Returned, steps as outcome_steps};
+    pub use linkme;
+
+    pub fn finish(inputs: &mut Inputs) -> Result<(), InputError> {
+        inputs.finish()
+    }
+}

@@ -1,0 +1,332 @@
+//! The client's end of a template's socket: fork orders go out on it, exit reports come in.
+//!
+//! Nothing here blocks, and no thread reads it: whoever wants to know something takes in what has come, for everybody.
+
+use crate::channel::{Filled, Inbox, Outbox};
+use crate::error::{Error, ErrorKind, Result};
+use crate::status::ExitStatus;
+use crate::sys::pidfd::{self, Life};
+use crate::sys::socket::Blocking;
+use crate::sys::wait::{self, Which};
+use crate::watch::{self, Watch};
+use crate::wire::{Order, Reply, Role};
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Every so many fork orders the reports are taken in, so that a program that never waits for a worker does not fill the socket.
+const COLLECT_EVERY: u64 = 32;
+
+/// Statuses kept of adopted orphans that nobody has asked for yet. The oldest go first.
+const ORPHANS: usize = 4096;
+
+/// What became of a fork order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Running,
+    Ended(ExitStatus),
+    /// The template could not even receive its socket: errno.
+    NotForked(i32),
+}
+
+#[derive(Debug)]
+pub(crate) struct Line {
+    socket: OwnedFd,
+    /// The process that made this; in its forks it is inert.
+    maker: u32,
+    /// Whether the template is a child of this process, which then has to wait for it.
+    is_child: bool,
+    template: OnceLock<Identity>,
+    next_id: AtomicU64,
+    incoming: Mutex<Incoming>,
+    outgoing: Mutex<VecDeque<Waiting>>,
+}
+
+/// Who the template is, once it has said so.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: Option<OwnedFd>,
+}
+
+#[derive(Debug, Default)]
+struct Incoming {
+    inbox: Inbox,
+    fates: HashMap<u64, Fate>,
+    orphans: VecDeque<(u32, ExitStatus)>,
+    closed: bool,
+}
+
+/// An order that the socket did not take yet.
+#[derive(Debug)]
+struct Waiting {
+    id: u64,
+    order: Outbox,
+    /// Wakes an event loop to try again; ticks while the order is the first in the queue.
+    watch: Option<Arc<Watch>>,
+}
+
+/// Whether an order is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sent {
+    Yes,
+    Queued,
+}
+
+impl Line {
+    pub(crate) fn new(socket: OwnedFd, identity: Option<Identity>, is_child: bool) -> Self {
+        Line {
+            socket,
+            maker: std::process::id(),
+            is_child,
+            template: identity.map(OnceLock::from).unwrap_or_default(),
+            next_id: AtomicU64::new(1),
+            incoming: Mutex::default(),
+            outgoing: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.maker != std::process::id()
+    }
+
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.template.get()
+    }
+
+    /// Whether the template was there a moment ago.
+    pub(crate) fn is_up(&self) -> bool {
+        self.collect();
+        !self.is_closed()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.incoming().closed
+    }
+
+    /// Orders a fork (or an exec of the program) whose socket is `socket`. Returns the id under which its fate is kept.
+    pub(crate) fn fork(&self, role: Role, exec: Option<[u8; 16]>, socket: OwnedFd) -> Result<(u64, Sent)> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        if id % COLLECT_EVERY == 0 {
+            self.collect();
+        }
+        let order = match exec {
+            None => Order::Fork { id, role },
+            Some(nonce) => Order::Exec { id, role, nonce },
+        };
+        self.incoming().fates.insert(id, Fate::Running);
+        match self.send(id, &order, Some(socket)) {
+            Ok(sent) => Ok((id, sent)),
+            Err(error) => {
+                self.forget(id);
+                Err(if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
+                    self.incoming().closed = true;
+                    Error::new(ErrorKind::TemplateGone, "fork", "the template is gone")
+                } else {
+                    Error::system("send the fork order", error)
+                })
+            }
+        }
+    }
+
+    /// Sends a signal to a child through the template, which knows whether its number is still its own.
+    pub(crate) fn signal(&self, id: u64, signal: i32) -> io::Result<()> {
+        self.send(id, &Order::Signal { id, signal: signal as u32 }, None).map(drop)
+    }
+
+    /// Tells the template what a child has become.
+    pub(crate) fn mark(&self, id: u64, role: Role) {
+        let _ = self.send(id, &Order::Mark { id, role }, None);
+    }
+
+    /// Tells the template to fork no more.
+    pub(crate) fn end(&self) {
+        let _ = self.send(0, &Order::End, None);
+    }
+
+    fn send(&self, id: u64, order: &Order<'_>, descriptor: Option<OwnedFd>) -> io::Result<Sent> {
+        let mut outbox = Outbox::default();
+        outbox.push(order, descriptor);
+        let mut queue = self.outgoing();
+        self.flush(&mut queue)?;
+        if queue.is_empty() {
+            match outbox.flush(&self.socket, Blocking::No) {
+                Ok(()) => return Ok(Sent::Yes),
+                Err(error) if is_passing(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        queue.push_back(Waiting { id, order: outbox, watch: None });
+        Ok(Sent::Queued)
+    }
+
+    /// Tries again to send what waits. Says whether the order `id` still does.
+    pub(crate) fn retry(&self, id: u64) -> Result<Sent> {
+        let mut queue = self.outgoing();
+        self.flush(&mut queue).map_err(|error| Error::system("send the fork order", error))?;
+        Ok(if queue.iter().any(|waiting| waiting.id == id) { Sent::Queued } else { Sent::Yes })
+    }
+
+    /// Lets `watch` tick while it is the turn of the queued order `id`.
+    pub(crate) fn wake_by(&self, id: u64, watch: &Arc<Watch>) {
+        let mut queue = self.outgoing();
+        if let Some(waiting) = queue.iter_mut().find(|waiting| waiting.id == id) {
+            waiting.watch = Some(Arc::clone(watch));
+        }
+        tick_first(&queue);
+    }
+
+    fn flush(&self, queue: &mut VecDeque<Waiting>) -> io::Result<()> {
+        while let Some(first) = queue.front_mut() {
+            match first.order.flush(&self.socket, Blocking::No) {
+                Ok(()) => {}
+                Err(error) if is_passing(&error) => break,
+                Err(error) => {
+                    // Nobody reads any more: dropping the orders closes the sockets in them, which ends the starts.
+                    queue.clear();
+                    return Err(error);
+                }
+            }
+            if let Some(Waiting { watch: Some(watch), .. }) = queue.pop_front() {
+                watch.stop_ticking();
+            }
+            tick_first(queue);
+        }
+        Ok(())
+    }
+
+    /// Takes an order back that has not been sent yet. `false`: it has.
+    pub(crate) fn take_back(&self, id: u64) -> bool {
+        let mut queue = self.outgoing();
+        let before = queue.len();
+        queue.retain(|waiting| waiting.id != id || waiting.order.descriptors.is_empty());
+        tick_first(&queue);
+        queue.len() < before
+    }
+
+    /// Takes in all that has come.
+    pub(crate) fn collect(&self) {
+        let mut incoming = self.incoming();
+        while !incoming.closed {
+            match incoming.inbox.fill(&self.socket, Blocking::No) {
+                Ok(Filled::Some) => {}
+                Ok(Filled::Nothing) => break,
+                Ok(Filled::End) | Err(_) => incoming.closed = true,
+            }
+            while let Some(message) = incoming.inbox.next().unwrap_or(None) {
+                match Reply::parse(message.frame.get()) {
+                    Ok(reply) => self.take_in(&mut incoming, reply, message.descriptors),
+                    // Not a template: nothing it says can be trusted.
+                    Err(_) => incoming.closed = true,
+                }
+            }
+        }
+        if incoming.closed {
+            self.wait_for_child();
+        }
+    }
+
+    fn take_in(&self, incoming: &mut Incoming, reply: Reply, mut descriptors: Vec<OwnedFd>) {
+        match reply {
+            Reply::Ready { pid } => {
+                let _ = self.template.set(Identity { pid, pidfd: descriptors.pop() });
+            }
+            Reply::Exited(records) => {
+                for record in records {
+                    let status = ExitStatus::of_record(&record);
+                    match incoming.fates.get_mut(&record.id) {
+                        Some(fate) => *fate = Fate::Ended(status),
+                        None if record.id == 0 => {
+                            incoming.orphans.truncate(ORPHANS - 1);
+                            incoming.orphans.push_front((record.pid, status));
+                        }
+                        None => {}
+                    }
+                }
+            }
+            Reply::NotForked { id, errno } => {
+                if let Some(fate) = incoming.fates.get_mut(&id) {
+                    *fate = Fate::NotForked(errno);
+                }
+            }
+            Reply::Started { .. } | Reply::Failed(_) => {}
+        }
+    }
+
+    /// Looks up what became of an order, as far as it has been taken in.
+    pub(crate) fn fate(&self, id: u64) -> Fate {
+        self.incoming().fates.get(&id).copied().unwrap_or(Fate::Running)
+    }
+
+    /// Nobody will ask for the fate of this order any more.
+    pub(crate) fn forget(&self, id: u64) {
+        self.incoming().fates.remove(&id);
+    }
+
+    /// The status of an orphan that the template adopted.
+    pub(crate) fn take_orphan(&self, pid: u32) -> Option<ExitStatus> {
+        let orphans = &mut self.incoming().orphans;
+        let index = orphans.iter().position(|(orphan, _)| *orphan == pid)?;
+        orphans.remove(index).map(|(_, status)| status)
+    }
+
+    /// Gives the socket away: what comes on it is for somebody else.
+    pub(crate) fn give_away(&self) -> io::Result<OwnedFd> {
+        self.incoming().closed = true;
+        self.socket.try_clone()
+    }
+
+    /// For a template that is a child of this process: waits for its end, so that no zombie stays.
+    pub(crate) fn wait_for_end(&self, limit: Duration) {
+        if !self.is_child || self.is_foreign() {
+            return;
+        }
+        self.collect();
+        let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity() else { return };
+        let until = Instant::now() + limit;
+        while pidfd::life(pidfd).is_ok_and(|life| life == Life::Runs) && Instant::now() < until {
+            let _ = watch::sleep(&[(pidfd.as_fd(), PollFlags::IN)], Some(until));
+        }
+        self.wait_for_child();
+    }
+
+    fn wait_for_child(&self) {
+        if self.is_child
+            && let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity()
+        {
+            wait::reap(Which::Pidfd(pidfd.as_fd()));
+        }
+    }
+
+    fn incoming(&self) -> MutexGuard<'_, Incoming> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outgoing(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+fn tick_first(queue: &VecDeque<Waiting>) {
+    if let Some(Waiting { watch: Some(watch), .. }) = queue.front() {
+        let _ = watch.start_ticking();
+    }
+}
+
+/// Whether trying again can help: the socket is full, or too many descriptors are under way (unix(7), ETOOMANYREFS).
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::NOBUFS))
+}
+

@@ -1,0 +1,69 @@
+//! What an entry returns, as an exit code or an error: `()`, `Result<(), E: Display>`, or anything `Termination`.
+//!
+//! The same search by the compiler as in `extract`: a result with an error that can be shown comes first.
+
+use crate::entry::Finished;
+use std::fmt::Display;
+use std::process::{ExitCode, Termination};
+
+#[doc(hidden)]
+pub struct Returned<T>(pub std::cell::Cell<Option<T>>);
+
+impl<T> Returned<T> {
+    #[doc(hidden)]
+    pub fn new(value: T) -> Self {
+        Returned(std::cell::Cell::new(Some(value)))
+    }
+}
+
+#[doc(hidden)]
+pub mod steps {
+    use super::*;
+
+    pub trait Shown {
+        fn finish(&self) -> Finished;
+    }
+
+    impl<E: Display> Shown for &Returned<Result<(), E>> {
+        fn finish(&self) -> Finished {
+            match self.0.take() {
+                Some(Err(error)) => Finished::Error(error.to_string()),
+                _ => Finished::Code(0),
+            }
+        }
+    }
+
+    pub trait Terminated {
+        fn finish(&self) -> Finished;
+    }
+
+    impl<T: Termination> Terminated for Returned<T> {
+        fn finish(&self) -> Finished {
+            Finished::Code(self.0.take().map_or(0, |value| code(&value.report())))
+        }
+    }
+}
+
+/// The number in an exit code. std lets it only be compared.
+fn code(code: &ExitCode) -> u8 {
+    (0..=u8::MAX).find(|number| ExitCode::from(*number) == *code).unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::steps::*;
+    use super::*;
+
+    fn finish<T>(value: T, finish: impl Fn(&Returned<T>) -> Finished) -> String {
+        format!("{:?}", finish(&Returned::new(value)))
+    }
+
+    #[test]
+    fn values_become_codes_and_errors() {
+        assert_eq!(finish((), |v| (&v).finish()), "Code(0)");
+        assert_eq!(finish(Ok::<(), std::fmt::Error>(()), |v| (&v).finish()), "Code(0)");
+        assert_eq!(finish(Err::<(), &str>("no"), |v| (&v).finish()), "Error(\"no\")");
+        assert_eq!(finish(ExitCode::from(42), |v| (&v).finish()), "Code(42)");
+        assert_eq!(finish(Err::<ExitCode, &str>("no"), |v| (&v).finish()), "Code(1)");
+    }
+}

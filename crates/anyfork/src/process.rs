@@ -1,0 +1,382 @@
+//! A process that is being prepared: it collects arguments, descriptors and preparation steps, and then runs an entry or
+//! becomes a template.
+
+use crate::argument::ToArg;
+use crate::channel::Outbox;
+use crate::default_template;
+use crate::entry::ToEntry;
+use crate::error::{Error, ErrorKind, Result};
+use crate::handover;
+use crate::line::Line;
+use crate::starting::{Launched, Options, Starting};
+use crate::sys::memfd;
+use crate::sys::socket::{self, Blocking};
+use crate::template::Template;
+use crate::wire::{CallArg, INLINE_ARGUMENT, Order, Role};
+use crate::worker::Worker;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a start or a preparation may take, if nothing else is said.
+pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The most arguments of a [`Process::call`]: so many of 1 KiB fit into one frame.
+const MOST_CALL_ARGUMENTS: usize = 900;
+
+/// A process that is being prepared.
+///
+/// Collect what it is to have, in the order in which its entry's parameters want it, then [`run`](Process::run) an entry in it or make it a
+/// [`template`](Process::template). Errors on the way are kept and come out there.
+///
+/// Nothing blocks before that, and nothing is started, except by [`call`](Process::call), which sends the process
+/// off to prepare itself while the program goes on. **Dropping** a `Process` ends what was started.
+///
+/// ```
+/// use std::fs::File;
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+///
+/// #[anyfork::entry]
+/// fn head(mut socket: UnixStream, file: File, bytes: u64) -> std::io::Result<()> {
+///     std::io::copy(&mut file.take(bytes), &mut socket).map(drop)
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let file = File::open("/proc/self/exe")?;
+/// let worker = anyfork::Process::new().fd(&file).arg(4).blocking_socket(true).run(head)?;
+/// let mut magic = [0; 4];
+/// worker.socket().read_exact(&mut magic)?;
+/// assert_eq!(&magic, b"\x7fELF");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Process {
+    origin: Origin,
+    orders: Outbox,
+    options: Options,
+    launched: Option<Launched>,
+    /// The first thing that went wrong.
+    error: Option<Error>,
+}
+
+/// Where the process comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    DefaultTemplate,
+    FreshExec,
+    Template(Arc<Line>),
+    /// Somebody else started it.
+    Elsewhere,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Process {
+    /// A process forked from the default template: a small process that was started from the program's own image and has run none of
+    /// its code. (AnyEvent::Fork's `new`.)
+    ///
+    /// The default template is started on first use, which takes some milliseconds once. It has the environment, the
+    /// current directory, the umask and the standard input, output and error that the program has then.
+    pub fn new() -> Self {
+        Self::of(Origin::DefaultTemplate)
+    }
+
+    /// A process that is a fresh exec of the program's own image: own address layout, nothing shared. (AnyEvent::Fork's
+    /// `new_exec`.) Slower than [`new`](Process::new).
+    ///
+    /// It is forked and exec'd by the default template, not by the program.
+    pub fn exec() -> Self {
+        Self::of(Origin::FreshExec)
+    }
+
+    pub(crate) fn of(origin: Origin) -> Self {
+        let options =
+            Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role: Role::Free };
+        Process { origin, orders: Outbox::default(), options, launched: None, error: None }
+    }
+
+    /// Adds an argument: any octets, also none, also with NULs. Numbers are written in decimal.
+    ///
+    /// It is copied at once. Above 64 KiB it travels in a sealed memory file (memfd_create(2)), which an entry can take without
+    /// another copy as a [`Blob`](crate::Blob).
+    pub fn arg(mut self, arg: impl ToArg) -> Self {
+        let octets = arg.to_arg();
+        if octets.len() <= INLINE_ARGUMENT {
+            self.orders.push(&Order::Arg(&octets), []);
+        } else {
+            match memfd::sealed(&octets) {
+                Ok(file) => self.orders.push(&Order::SealedArg, [file]),
+                Err(error) => self.keep(Error::system("put an argument into a memory file", error)),
+            }
+        }
+        self
+    }
+
+    /// Adds arguments: as [`arg`](Process::arg) for each.
+    pub fn args<I>(self, args: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: ToArg,
+    {
+        args.into_iter().fold(self, Process::arg)
+    }
+
+    /// Adds a descriptor, borrowed (`&file`) or owned.
+    ///
+    /// It is duplicated at once (dup(2): both refer to the same open file, its position included), so the caller may go on using his
+    /// or close it. The duplicate is closed here when it has been sent.
+    pub fn fd(self, fd: impl AsFd) -> Self {
+        self.fds([fd])
+    }
+
+    /// Adds descriptors: as [`fd`](Process::fd) for each. There may be thousands, as far as the limits of both processes
+    /// go (getrlimit(2), RLIMIT_NOFILE).
+    pub fn fds<I>(mut self, fds: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: AsFd,
+    {
+        let copies: std::io::Result<Vec<OwnedFd>> =
+            fds.into_iter().map(|fd| fd.as_fd().try_clone_to_owned()).collect();
+        match copies {
+            Ok(copies) => {
+                let mut copies = copies.into_iter().peekable();
+                while copies.peek().is_some() {
+                    self.orders.push(&Order::Descriptors, copies.by_ref().take(socket::DESCRIPTORS_PER_MESSAGE));
+                }
+            }
+            Err(error) => self.keep(Error::system("duplicate a descriptor", error)),
+        }
+        self
+    }
+
+    /// Runs an entry in the process now, to prepare it: to load data, to warm caches. (What AnyEvent::Fork does with `eval`.)
+    ///
+    /// The process is started by this and works while the program goes on. The entry gets `args` as its inputs, not those
+    /// that are queued, and no socket. If it returns an error or panics, the process ends, and [`run`](Process::run) or [`template`](Process::template) fail with
+    /// [`Preparation`](ErrorKind::Preparation) and its message. What it opens and leaves open stays open in the process
+    /// and in all its forks.
+    pub fn call<I>(mut self, entry: impl ToEntry, args: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: ToArg,
+    {
+        let entry = entry.entry_name();
+        let args: Vec<I::Item> = args.into_iter().collect();
+        let octets: Vec<_> = args.iter().map(ToArg::to_arg).collect();
+        let inline: usize = octets.iter().map(|octets| octets.len()).sum();
+        let limit = if inline <= INLINE_ARGUMENT { INLINE_ARGUMENT } else { 1024 };
+        let mut files = Vec::new();
+        let mut wired = Vec::new();
+        for octets in &octets {
+            if octets.len() <= limit {
+                wired.push(CallArg::Inline(octets));
+                continue;
+            }
+            match memfd::sealed(octets) {
+                Ok(file) => files.push(file),
+                Err(error) => self.keep(Error::system("put an argument into a memory file", error)),
+            }
+            wired.push(CallArg::Sealed);
+        }
+        if files.len() > socket::DESCRIPTORS_PER_MESSAGE || wired.len() > MOST_CALL_ARGUMENTS {
+            self.keep(Error::new(ErrorKind::InvalidInput, format!("call {entry}"), format!("at most {MOST_CALL_ARGUMENTS} arguments, and 253 large ones")));
+        }
+        if self.error.is_none() {
+            self.orders.push(&Order::Call { entry: entry.as_bytes(), args: wired }, files);
+            let launched = self.launch(true);
+            if let Err(error) = launched {
+                self.keep(error);
+            }
+        }
+        self
+    }
+
+    /// What `ps` shows of the process, instead of the entry's name: `anyfork: NAME of 1234 (program)`.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        if name.contains('\0') || name.len() > 1024 {
+            self.keep(Error::new(ErrorKind::InvalidInput, "name", "a name is at most 1024 bytes without NUL"));
+        } else {
+            self.orders.push(&Order::Name(name.as_bytes()), []);
+        }
+        self
+    }
+
+    /// How long a start may take, from the call of `run`, `start` or `template`: 30 s if not set. Measured by the monotonic clock.
+    ///
+    /// When it passes, the start fails with [`Deadline`](ErrorKind::Deadline), and the process never enters its entry,
+    /// however late its template wakes up.
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.options.deadline = deadline;
+        self
+    }
+
+    /// Whether the process is killed when the program ends, however it ends. Otherwise it goes on and reads
+    /// end-of-file on its socket.
+    ///
+    /// Such a process is killed also if its template is killed, as nobody would be left to watch over it. A template that was dropped stays
+    /// until such workers of it have ended.
+    pub fn die_with_owner(mut self, die: bool) -> Self {
+        self.options.role = if die { Role::Bound } else { Role::Free };
+        self
+    }
+
+    /// Whether dropping the [`Worker`] kills it (SIGKILL).
+    pub fn kill_on_drop(mut self, kill: bool) -> Self {
+        self.options.kill_on_drop = kill;
+        self
+    }
+
+    /// Whether [`Worker::socket`] is in blocking mode in this process. It is non-blocking if nothing is said, and always
+    /// blocking in the worker.
+    pub fn blocking_socket(mut self, blocking: bool) -> Self {
+        self.options.blocking_socket = blocking;
+        self
+    }
+
+    /// Starts an entry in the process. Never blocks, except that the first start of a program starts the default template.
+    ///
+    /// The result is a value that an event loop can wait for; errors come from there. The entry gets the process's socket (if its first parameter wants it) and all arguments and
+    /// descriptors, those inherited from its template first.
+    pub fn start(mut self, entry: impl ToEntry) -> Starting<Worker> {
+        let entry = entry.entry_name();
+        if entry.len() > 4096 {
+            self.keep(Error::new(ErrorKind::InvalidInput, "start", "an entry's name is at most 4096 bytes"));
+        }
+        self.orders.push(&Order::Run { entry: entry.as_bytes() }, []);
+        self.finish(format!("start {entry}"))
+    }
+
+    /// Starts an entry in the process and waits until it has been entered: [`start`](Process::start) and
+    /// [`wait`](Starting::wait). Blocks.
+    ///
+    /// # Errors
+    /// As [`Starting::try_finish`].
+    pub fn run(self, entry: impl ToEntry) -> Result<Worker> {
+        self.start(entry).wait()
+    }
+
+    /// Makes the process a template, as a value that an event loop can wait for. Never blocks (but see [`start`](Process::start)).
+    pub fn start_template(mut self) -> Starting<Template> {
+        self.orders.push(&Order::Template, []);
+        self.finish("make a template".into())
+    }
+
+    /// Makes the process a template and waits until its preparation has succeeded. Blocks. What is queued is inherited by every fork.
+    ///
+    /// # Errors
+    /// As [`Starting::try_finish`]; [`Threads`](ErrorKind::Threads) if the preparation left threads.
+    pub fn template(self) -> Result<Template> {
+        self.start_template().wait()
+    }
+
+    /// The process as a descriptor that can be sent to another process, which takes it up with
+    /// [`from_fd`](Process::from_fd). (AnyEvent::Fork's `to_fh`.) Blocks until what was queued has been sent, until the deadline at the longest.
+    ///
+    /// The process stays a child of its template; its exit status can be had there only as far as the kernel tells it to
+    /// everybody (Linux 6.15).
+    ///
+    /// # Errors
+    /// What went wrong so far, or [`Deadline`](ErrorKind::Deadline).
+    pub fn into_fd(mut self) -> Result<OwnedFd> {
+        self.launch(true)?;
+        let until = Instant::now() + self.options.deadline;
+        match (self.error.take(), self.launched.take()) {
+            (None, Some(mut launched)) => {
+                launched.push_all(until, "hand a process over")?;
+                Ok(launched.socket)
+            }
+            (error, _) => Err(error.unwrap_or_else(|| Error::new(ErrorKind::ProcessGone, "hand a process over", ""))),
+        }
+    }
+
+    /// Takes up a process that another one gave away with [`into_fd`](Process::into_fd). (AnyEvent::Fork's `new_from_fh`.)
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the descriptor is no connected Unix stream socket.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        check_socket(&fd, "take up a process")?;
+        let launched = Launched::elsewhere(fd);
+        Ok(Process { launched: Some(launched), ..Self::of(Origin::Elsewhere) })
+    }
+
+    fn finish<T: crate::starting::Started>(mut self, what: String) -> Starting<T> {
+        let launched = match self.launch(false) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.error.take().unwrap_or(error)),
+        };
+        let launched = launched.and_then(|()| match self.error.take() {
+            Some(error) => Err(error),
+            None => self.launched.take().ok_or_else(|| Error::new(ErrorKind::ProcessGone, what.clone(), "")),
+        });
+        Starting::new(launched, self.options, what)
+    }
+
+    /// Gives the process what is queued, and starts it if that has not been done.
+    fn launch(&mut self, prepares: bool) -> Result<()> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        let mut orders = std::mem::take(&mut self.orders);
+        if let Some(launched) = &mut self.launched {
+            if launched.prepares && self.options.role == Role::Bound && !prepares {
+                orders.push(&Order::Bind, []);
+            }
+            orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
+            launched.orders.append(orders);
+            return launched.push_on().map(drop);
+        }
+        self.launched = Some(self.order_fork(orders, prepares)?);
+        Ok(())
+    }
+
+    /// First the orders, then the fork: the new process finds them there, whenever it comes.
+    fn order_fork(&self, mut orders: Outbox, prepares: bool) -> Result<Launched> {
+        orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
+        let (ours, theirs) = socket::pair().map_err(|error| Error::system("make a socket pair", error))?;
+        let exec = match self.origin {
+            Origin::FreshExec => Some(handover::nonce().map_err(|error| Error::system("make a nonce", error))?),
+            _ => None,
+        };
+        if let Some(nonce) = &exec {
+            let mut greeting = Outbox::default();
+            default_template::greet(&mut greeting, nonce, false);
+            greeting.flush(&ours, Blocking::No).map_err(|error| Error::system("send the greeting", error))?;
+        }
+        let mut launched = Launched::elsewhere(ours);
+        launched.prepares = prepares;
+        launched.orders = orders;
+        launched.push_on()?;
+        let role = if prepares { Role::Preparing } else { self.options.role };
+        let line = match &self.origin {
+            Origin::Template(line) => Arc::clone(line),
+            _ => default_template::get()?,
+        };
+        if line.is_foreign() {
+            return Err(Error::foreign("fork"));
+        }
+        let (id, fork) = line.fork(role, exec, theirs)?;
+        Ok(launched.by(line, id, fork))
+    }
+
+    fn keep(&mut self, error: Error) {
+        self.error.get_or_insert(error);
+    }
+}
+
+/// A descriptor that comes from elsewhere must at least be of the right kind.
+pub(crate) fn check_socket(fd: &OwnedFd, step: &'static str) -> Result<()> {
+    if socket::is_unix_stream(fd) {
+        Ok(())
+    } else {
+        let got = crate::descriptor::kind(fd);
+        Err(Error::new(ErrorKind::InvalidInput, step, format!("expected a Unix stream socket, got {got}")))
+    }
+}

@@ -1,0 +1,131 @@
+//! What runs inside the processes that anyfork made: a process collects orders, then runs an entry or becomes a template, whose
+//! forks collect orders again.
+
+mod prepare;
+mod reaper;
+mod run;
+mod template;
+
+use crate::channel::Inbox;
+use crate::inputs::Input;
+use crate::sys::exit;
+use crate::sys::pidfd;
+use crate::sys::socket::{self, Blocking};
+use crate::sys::threads;
+use crate::sys::title;
+use crate::wire::{Failure, Reply, Role};
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The program on whose behalf a process exists; its end ends the templates.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) program: String,
+}
+
+/// A process that collects orders.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) socket: OwnedFd,
+    pub(crate) inbox: Inbox,
+    pub(crate) inputs: VecDeque<Input>,
+    pub(crate) owner: Owner,
+    pub(crate) name: Option<String>,
+    pub(crate) role: Role,
+    /// Whether it is the first of its kind below its owner, and adopts orphans.
+    pub(crate) adopts: bool,
+}
+
+/// What the orders came to.
+enum Next {
+    Template,
+    Run(String),
+}
+
+impl Process {
+    /// A process that has a socket and nothing else yet.
+    pub(crate) fn new(socket: OwnedFd, owner: Owner) -> Self {
+        Process {
+            socket,
+            inbox: Inbox::default(),
+            inputs: VecDeque::new(),
+            owner,
+            name: None,
+            role: Role::Preparing,
+            adopts: false,
+        }
+    }
+
+    /// Does what the orders say, to the end of the process.
+    pub(crate) fn serve(mut self) -> ! {
+        let _guard = EndOnUnwind;
+        loop {
+            match prepare::follow_orders(&mut self) {
+                // Comes back in each fork of the template, as a new process.
+                Next::Template => self = template::serve(self),
+                Next::Run(entry) => run::enter(self, &entry),
+            }
+        }
+    }
+
+    /// Becomes a template without being told to.
+    pub(crate) fn serve_as_template(self) -> ! {
+        let _guard = EndOnUnwind;
+        template::serve(self).serve()
+    }
+
+    /// Tells the other end why this process ends, and ends it.
+    pub(crate) fn fail(&self, failure: Failure) -> ! {
+        send_failure(&self.socket, failure, Blocking::Yes);
+        exit::flush_output();
+        exit::now(1)
+    }
+
+    /// What `ps` shows of this process.
+    fn set_title(&self, what: &str) {
+        // With threads (which preparation made) the old title stays: it could be read while it is written.
+        if let Ok(proof) = threads::single() {
+            let (owner, program) = (self.owner.pid, &self.owner.program);
+            let what = self.name.as_deref().unwrap_or(what);
+            title::set(&proof, &format!("anyfork: {what} of {owner} ({program})"));
+        }
+    }
+}
+
+/// Disarms the death signal that a process has while it is prepared.
+fn go_on_without_parent(process: &Process) {
+    if process.role == Role::Preparing {
+        let _ = rustix::process::set_parent_process_death_signal(None);
+    }
+}
+
+/// Sends the one reply of a process, with its pidfd. An error means that nobody waits for it any more.
+fn announce(socket: impl AsFd, reply: &Reply) -> std::io::Result<()> {
+    let pidfd = pidfd::of_self();
+    let descriptors: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
+    let mut bytes = Vec::new();
+    reply.append(&mut bytes, descriptors.len() as u16);
+    // A stream socket may take a part; a reply this short is taken whole.
+    socket::send(socket, &bytes, &descriptors, Blocking::Yes).map(drop)
+}
+
+fn send_failure(socket: impl AsFd, failure: Failure, blocking: Blocking) {
+    let mut bytes = Vec::new();
+    Reply::Failed(failure).append(&mut bytes, 0);
+    let mut rest = &bytes[..];
+    // If nobody is there to hear it, there is nobody to tell.
+    while let Ok(sent @ 1..) = socket::send(&socket, rest, &[], blocking) {
+        rest = &rest[sent..];
+    }
+}
+
+/// Ends the process when a panic of anyfork's own code reaches the bottom of it: nothing above belongs to this process.
+struct EndOnUnwind;
+
+impl Drop for EndOnUnwind {
+    fn drop(&mut self) {
+        exit::now(exit::PANICKED)
+    }
+}

@@ -1,0 +1,138 @@
+//! The orders to a process before it is a template or a worker.
+
+use super::{Next, Process};
+use crate::blob::Blob;
+use crate::channel::{Filled, Message};
+use crate::entry::{self, Finished, NotFound, Registration};
+use crate::inputs::{Input, Inputs};
+use crate::sys::exit;
+use crate::sys::socket::Blocking;
+use crate::wire::{CallArg, Failure, FailureKind, Malformed, Order, Role};
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Follows orders until one says what to become. Ends the process when the other end is gone or an order fails.
+pub(super) fn follow_orders(process: &mut Process) -> Next {
+    loop {
+        let next = match process.inbox.next() {
+            Ok(Some(message)) => follow(process, message),
+            Ok(None) => receive(process).map(|()| None),
+            Err(malformed) => Err(not_understood(malformed)),
+        };
+        match next {
+            Ok(Some(next)) => return next,
+            Ok(None) => {}
+            Err(failure) => process.fail(failure),
+        }
+    }
+}
+
+fn receive(process: &mut Process) -> Result<(), Failure> {
+    match process.inbox.fill(&process.socket, Blocking::Yes) {
+        Ok(Filled::Some | Filled::Nothing) => Ok(()),
+        // Nobody wants this process any more.
+        Ok(Filled::End) => exit::now(0),
+        Err(error) => Err(Failure::system("receive orders", &error)),
+    }
+}
+
+fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failure> {
+    if message.lost_descriptors {
+        let error = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+        return Err(Failure::system("receive descriptors in the new process", &error));
+    }
+    let order = Order::parse(message.frame.get()).map_err(not_understood)?;
+    let mut descriptors = message.descriptors.into_iter();
+    match order {
+        Order::Arg(octets) => process.inputs.push_back(Input::Arg(Blob::owned(octets.to_vec()))),
+        Order::SealedArg => process.inputs.push_back(Input::Arg(sealed(descriptors.next())?)),
+        Order::Descriptors => process.inputs.extend(descriptors.map(Input::Fd)),
+        Order::Call { entry, args } => call(entry, args, descriptors)?,
+        Order::Name(name) => process.name = Some(String::from_utf8_lossy(name).into_owned()),
+        Order::Bundle { .. } => process.inbox.insert(&sealed(descriptors.next())?),
+        // A process that is prepared ends with its template, which ends with its owner: so it stays.
+        Order::Bind => process.role = Role::Bound,
+        Order::Template => return Ok(Some(Next::Template)),
+        Order::Run { entry } => {
+            if !process.inbox.is_empty() {
+                return Err(not_understood(Malformed("orders behind the last one")));
+            }
+            return Ok(Some(Next::Run(String::from_utf8_lossy(entry).into_owned())));
+        }
+        _ => return Err(not_understood(Malformed("an order for a template, to a process that is none"))),
+    }
+    Ok(None)
+}
+
+fn sealed(file: Option<OwnedFd>) -> Result<Blob, Failure> {
+    let file = file.ok_or_else(|| not_understood(Malformed("an argument without its file")))?;
+    Blob::sealed(file).map_err(|error| Failure::system("map an argument", &error))
+}
+
+/// Runs an entry now. Its error, and its panic with the place, go back to the caller.
+fn call(name: &[u8], args: Vec<CallArg<'_>>, mut files: impl Iterator<Item = OwnedFd>) -> Result<(), Failure> {
+    let entry = find(name)?;
+    let args = args.into_iter().map(|arg| {
+        Ok(Input::Arg(match arg {
+            CallArg::Inline(octets) => Blob::owned(octets.to_vec()),
+            CallArg::Sealed => sealed(files.next())?,
+        }))
+    });
+    let mut inputs = Inputs::new(None, args.collect::<Result<VecDeque<_>, Failure>>()?);
+    let failed = |message: String| Failure::new(FailureKind::Preparation, "call", entry.name, message);
+    let bound = bind_inputs(&entry, &mut inputs)?;
+    match catch_panic(bound) {
+        Ok(Finished::Code(0)) => Ok(()),
+        Ok(Finished::Code(code)) => Err(failed(format!("it returned exit code {code}"))),
+        Ok(Finished::Error(error)) => Err(failed(error)),
+        Err(panic) => Err(failed(format!("it panicked {panic}"))),
+    }
+}
+
+/// The entry of that name.
+pub(super) fn find(name: &[u8]) -> Result<Registration, Failure> {
+    entry::find(name).map_err(|not_found| {
+        let name = String::from_utf8_lossy(name);
+        match not_found {
+            NotFound::Twice => {
+                Failure::new(FailureKind::AmbiguousEntry, "entry", name, "two entries are registered under this name")
+            }
+            NotFound::Unknown { nearest } => {
+                let hint = nearest.map(|nearest| format!("; the nearest is {nearest}")).unwrap_or_default();
+                let message = format!("no entry of this name is registered in the program{hint}");
+                Failure::new(FailureKind::UnknownEntry, "entry", name, message)
+            }
+        }
+    })
+}
+
+/// Finds an input for each parameter.
+pub(super) fn bind_inputs(entry: &Registration, inputs: &mut Inputs) -> Result<entry::Bound, Failure> {
+    catch_panic(|| (entry.bind)(inputs))
+        .map_err(|panic| Failure::new(FailureKind::Inputs, "", entry.name, format!("its inputs panicked {panic}")))?
+        .map_err(|error| Failure::new(FailureKind::Inputs, "", entry.name, error.to_string()))
+}
+
+/// Runs `f`; a panic comes back as its place and message instead of being printed.
+pub(super) fn catch_panic<R>(f: impl FnOnce() -> R) -> Result<R, String> {
+    let seen = Arc::new(Mutex::new(None));
+    let previous = panic::take_hook();
+    let note = Arc::clone(&seen);
+    panic::set_hook(Box::new(move |info| {
+        let place = info.location().map(|place| format!("at {place}: ")).unwrap_or_default();
+        let message = info.payload_as_str().unwrap_or("(no message)");
+        // The first panic is the cause; later ones (of threads, of destructors) follow from it.
+        note.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(format!("{place}{message}"));
+    }));
+    let result = panic::catch_unwind(AssertUnwindSafe(f));
+    panic::set_hook(previous);
+    result.map_err(|_| seen.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default())
+}
+
+fn not_understood(Malformed(what): Malformed) -> Failure {
+    Failure::new(FailureKind::Protocol, "follow orders", "", what)
+}
+

@@ -1,0 +1,103 @@
+//! The children of a template: who they are, and how they ended.
+//!
+//! Asking the kernel for *any* child that has ended costs time in proportion to all that live, so with many of them that is
+//! done seldom: SIGCHLD names one child, and that one is asked for. Signals of several children may merge into one, so
+//! a search of all follows, the later the longer the last one took.
+
+use crate::sys::signal;
+use crate::sys::wait::{self, Which};
+use crate::wire::{ExitRecord, Role};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// With no more children than this, all are searched at once.
+const FEW: usize = 64;
+
+/// A search of all may take one part in this many of the time.
+const SHARE: u32 = 20;
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Child {
+    /// The id of its fork order. `None` if the order came from an earlier owner, who is not told any more.
+    pub(super) id: Option<u64>,
+    pub(super) role: Role,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Reaper {
+    children: HashMap<u32, Child>,
+    search_at: Option<Instant>,
+    search_took: Duration,
+}
+
+impl Reaper {
+    pub(super) fn add(&mut self, pid: u32, child: Child) {
+        self.children.insert(pid, child);
+    }
+
+    pub(super) fn by_id(&mut self, id: u64) -> Option<(u32, &mut Child)> {
+        self.children.iter_mut().find(|(_, child)| child.id == Some(id)).map(|(pid, child)| (*pid, child))
+    }
+
+    /// Whether a child lives that would be killed by the end of this process.
+    pub(super) fn has_dependents(&self) -> bool {
+        self.children.values().any(|child| matches!(child.role, Role::Bound | Role::Preparing))
+    }
+
+    /// Another owner has come: the ids of the earlier one mean nothing to it.
+    pub(super) fn forget_ids(&mut self) {
+        self.children.values_mut().for_each(|child| child.id = None);
+    }
+
+    /// Kills what must not outlive the owner. The kernel does the same for those that armed their death signal.
+    pub(super) fn kill_dependents(&self) {
+        for (pid, child) in &self.children {
+            if child.role != Role::Free {
+                let _ = signal::send_to_child(*pid, rustix::process::Signal::KILL.as_raw() as u32);
+            }
+        }
+    }
+
+    /// How long the template may sleep.
+    pub(super) fn timeout(&self) -> Option<Duration> {
+        self.search_at.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// Collects children that have ended. `report` gets each before its number can belong to another.
+    pub(super) fn collect(&mut self, mut report: impl FnMut(ExitRecord)) {
+        if let Some(pid) = signal::take_ended_child() {
+            self.collect_one(Which::Pid(pid), &mut report);
+            let wait = if self.children.len() <= FEW { Duration::ZERO } else { self.search_took * SHARE };
+            self.search_at = Some(Instant::now() + wait);
+        }
+        if self.search_at.is_some_and(|at| at <= Instant::now()) {
+            let start = Instant::now();
+            self.search(&mut report);
+            self.search_took = start.elapsed();
+            self.search_at = None;
+        }
+    }
+
+    fn search(&mut self, report: &mut impl FnMut(ExitRecord)) {
+        if self.collect_one(Which::Any, report) && self.children.len() > FEW {
+            // There are some: asking for each by its number costs less than searching all for each.
+            let pids: Vec<u32> = self.children.keys().copied().collect();
+            for pid in pids {
+                self.collect_one(Which::Pid(pid), report);
+            }
+        }
+        // Adopted orphans are in no table.
+        while self.collect_one(Which::Any, report) {}
+    }
+
+    fn collect_one(&mut self, which: Which<'_>, report: &mut impl FnMut(ExitRecord)) -> bool {
+        let Some(ended) = wait::ended(which) else { return false };
+        match self.children.remove(&ended.pid) {
+            Some(Child { id: Some(id), .. }) => report(ExitRecord { id, ..ended }),
+            Some(Child { id: None, .. }) => {}
+            None => report(ended),
+        }
+        wait::reap(Which::Pid(ended.pid));
+        true
+    }
+}

@@ -1,0 +1,218 @@
+//! A template: forks on request, reports how its children ended, and ends with its owner.
+
+use super::reaper::{Child, Reaper};
+use super::{Process, announce, prepare, send_failure};
+use crate::channel::{Filled, Message, Outbox};
+use crate::entry::AFTER_FORK;
+use crate::handover::{self, Nonce};
+use crate::sys::exit;
+use crate::sys::fork::{self, Fork};
+use crate::sys::signal;
+use crate::sys::socket::Blocking;
+use crate::sys::threads::{self, Threads};
+use crate::wire::{Failure, FailureKind, Malformed, Order, Reply, Role};
+use rustix::process::{Pid, Signal};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+struct Template {
+    process: Process,
+    reaper: Reaper,
+    /// Reports that the owner has not taken yet.
+    reports: Outbox,
+    /// Fork no more; end when nobody depends on this process.
+    ending: bool,
+    /// The socket is at its end; only the owner's pidfd tells now.
+    deaf: bool,
+    pid: u32,
+}
+
+/// What an order made of the calling process.
+enum Became {
+    Same,
+    /// It is the new process, and this is its socket.
+    Child { socket: OwnedFd, role: Role, exec: Option<Nonce> },
+}
+
+/// Serves fork orders. Returns in each fork, as the new process; the template itself ends in here.
+pub(super) fn serve(process: Process) -> Process {
+    let pid = std::process::id();
+    let proof = match threads::single() {
+        Ok(proof) => proof,
+        Err(threads) => process.fail(has_threads("become a template", &threads)),
+    };
+    // What is half-written now would come out once more in every fork.
+    exit::flush_output();
+    let what = if process.adopts { "default template" } else { "template" };
+    process.set_title(what);
+    signal::become_deaf(&proof);
+    if announce(&process.socket, &Reply::Ready { pid }).is_err() {
+        exit::now(0);
+    }
+    // From here on the owner's end is seen on its socket and its pidfd; a death signal would come from the parent.
+    super::go_on_without_parent(&process);
+    let mut template =
+        Template { process, reaper: Reaper::default(), reports: Outbox::default(), ending: false, deaf: false, pid };
+    loop {
+        match template.turn() {
+            Ok(Became::Same) => {}
+            Ok(Became::Child { socket, role, exec }) => return template.into_child(socket, role, exec),
+            // Its owner sees the socket close; nothing else could be told to it.
+            Err(_) => template.end(),
+        }
+    }
+}
+
+impl Template {
+    /// Sleeps, then does all there is to do.
+    fn turn(&mut self) -> io::Result<Became> {
+        if self.ending && !self.reaper.has_dependents() {
+            exit::now(0);
+        }
+        let socket = (!self.deaf).then(|| self.process.socket.as_fd());
+        let watched = [socket, self.process.owner.pidfd.as_ref().map(AsFd::as_fd)];
+        let [orders, owner_ended] = signal::sleep(watched, !self.reports.is_empty(), self.reaper.timeout())?;
+        if owner_ended {
+            self.end();
+        }
+        self.send_reports();
+        if orders && let child @ Became::Child { .. } = self.take_orders()? {
+            return Ok(child);
+        }
+        self.collect();
+        Ok(Became::Same)
+    }
+
+    /// Takes what has come. One message holds at most one fork order, as each carries a descriptor.
+    fn take_orders(&mut self) -> io::Result<Became> {
+        match self.process.inbox.fill(&self.process.socket, Blocking::No)? {
+            Filled::Some => {}
+            Filled::Nothing => return Ok(Became::Same),
+            // An owner that has said so keeps no handle, but those that depend on it live as long as it does.
+            Filled::End if self.ending && self.process.owner.pidfd.is_some() => self.deaf = true,
+            Filled::End => self.end(),
+        }
+        while let Some(message) = self.process.inbox.next().map_err(invalid)? {
+            if let child @ Became::Child { .. } = self.follow(message)? {
+                return Ok(child);
+            }
+        }
+        Ok(Became::Same)
+    }
+
+    fn follow(&mut self, mut message: Message) -> io::Result<Became> {
+        let order = Order::parse(message.frame.get()).map_err(invalid)?;
+        let descriptor = message.descriptors.pop();
+        match order {
+            Order::Fork { id, role } => return Ok(self.fork(id, role, None, descriptor)),
+            Order::Exec { id, role, nonce } => return Ok(self.fork(id, role, Some(nonce), descriptor)),
+            Order::Signal { id, signal } => {
+                if let Some((pid, _)) = self.reaper.by_id(id) {
+                    let _ = signal::send_to_child(pid, signal);
+                }
+            }
+            Order::Mark { id, role } => {
+                if let Some((_, child)) = self.reaper.by_id(id) {
+                    child.role = role;
+                }
+            }
+            Order::Own { owner } => {
+                self.process.owner.pid = owner;
+                self.process.owner.pidfd = descriptor;
+                self.reaper.forget_ids();
+                announce(&self.process.socket, &Reply::Ready { pid: self.pid })?;
+            }
+            Order::End => self.ending = true,
+            _ => return Err(invalid(Malformed("an order for a process that is no template yet"))),
+        }
+        Ok(Became::Same)
+    }
+
+    /// A failed fork is one failed request: the reason goes to the socket that came with it.
+    fn fork(&mut self, id: u64, role: Role, exec: Option<Nonce>, socket: Option<OwnedFd>) -> Became {
+        let Some(socket) = socket else {
+            let errno = rustix::io::Errno::MFILE.raw_os_error();
+            self.reply(&Reply::NotForked { id, errno });
+            return Became::Same;
+        };
+        let forked = match threads::single() {
+            Ok(proof) => fork::fork(proof).map_err(|error| Failure::system("fork in the template", &error)),
+            Err(threads) => Err(has_threads("fork", &threads)),
+        };
+        match forked {
+            Ok(Fork::Child) => return Became::Child { socket, role, exec },
+            Ok(Fork::Parent(pid)) => self.reaper.add(pid, Child { id: Some(id), role }),
+            Err(failure) => send_failure(socket, failure, Blocking::No),
+        }
+        Became::Same
+    }
+
+    /// In the child: what belongs to the template is closed or forgotten, what was queued is inherited.
+    fn into_child(self, socket: OwnedFd, role: Role, exec: Option<Nonce>) -> Process {
+        signal::hear_again();
+        let Template { process, reaper, reports, pid, .. } = self;
+        // Their memory stays shared with the template as long as it is not touched.
+        std::mem::forget((reaper, reports));
+        // The template's own socket is closed here.
+        let Process { inputs, owner, .. } = process;
+        let process = Process { inputs, role, ..Process::new(socket, owner) };
+        if role != Role::Free {
+            end_with_parent(pid);
+        }
+        if let Some(nonce) = exec {
+            let failure = handover::exec(&process, &nonce);
+            process.fail(failure);
+        }
+        for function in AFTER_FORK {
+            if let Err(panic) = prepare::catch_panic(function) {
+                process.fail(Failure::new(FailureKind::Preparation, "after_fork", "", format!("it panicked {panic}")));
+            }
+        }
+        process
+    }
+
+    fn collect(&mut self) {
+        let Template { reaper, reports, process, .. } = self;
+        reaper.collect(|record| {
+            Reply::Exited(vec![record]).append(&mut reports.bytes, 0);
+            let _ = reports.flush(&process.socket, Blocking::No);
+        });
+    }
+
+    fn reply(&mut self, reply: &Reply) {
+        reply.append(&mut self.reports.bytes, 0);
+        self.send_reports();
+    }
+
+    /// Never blocks: what the owner does not take now is kept.
+    fn send_reports(&mut self) {
+        let _ = self.reports.flush(&self.process.socket, Blocking::No);
+    }
+
+    /// The owner is gone, or wants this template no more.
+    fn end(&self) -> ! {
+        self.reaper.kill_dependents();
+        exit::now(0)
+    }
+}
+
+/// Arms the death signal of a child whose parent may have ended since the fork. The parent has one thread, for as long as it lives.
+fn end_with_parent(parent: u32) {
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    if rustix::process::getppid().map(Pid::as_raw_pid) != Some(parent as i32) {
+        exit::now(0);
+    }
+}
+
+fn has_threads(step: &str, Threads(names): &Threads) -> Failure {
+    let message = format!(
+        "it has {} threads ({}); a fork would copy one of them and the locks of all, so threads must end before, or start in the workers",
+        names.len(),
+        names.join(", ")
+    );
+    Failure::new(FailureKind::Threads, step, "", message)
+}
+
+fn invalid(Malformed(what): Malformed) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}

@@ -1,0 +1,45 @@
+//! What a process inherits through exec(2): the environment, and a descriptor known by its number.
+//!
+//! # Safety
+//! The environment of a process may be changed only while no other thread reads it. A descriptor may be adopted only
+//! if nothing else in the process owns it.
+#![allow(unsafe_code)]
+
+use super::threads::SingleThread;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+/// Whether this program runs with privileges that its caller does not have (getauxval(3), `AT_SECURE`).
+pub(crate) fn is_secure() -> bool {
+    // SAFETY: getauxval has no preconditions.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// Looks at an inherited descriptor with `check`, and adopts it if that says it is the one that was meant.
+pub(crate) fn adopt(number: RawFd, check: impl FnOnce(BorrowedFd<'_>) -> bool) -> Option<OwnedFd> {
+    // SAFETY: fcntl(2) with F_GETFD looks at the number alone.
+    let open = unsafe { libc::fcntl(number, libc::F_GETFD) } >= 0;
+    // SAFETY: it is open, and this process has not yet run code that could close it.
+    if !open || !check(unsafe { BorrowedFd::borrow_raw(number) }) {
+        return None;
+    }
+    // SAFETY: what the check accepts was put there for anyfork, and nothing else knows of it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Puts `/dev/null` where standard input, output or error is closed: the next file opened would take its number.
+pub(crate) fn fill_stdio() {
+    for number in 0..=2 {
+        // SAFETY: as above; open(2) returns the lowest free number, which is this one.
+        unsafe {
+            if libc::fcntl(number, libc::F_GETFD) < 0 {
+                libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+            }
+        }
+    }
+}
+
+/// Removes a variable, so that no program started from here sees it.
+pub(crate) fn remove(_proof: &SingleThread, name: &str) {
+    // SAFETY: the proof says that this process has one thread.
+    unsafe { std::env::remove_var(name) };
+}

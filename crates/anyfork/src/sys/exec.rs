@@ -1,0 +1,132 @@
+//! Starting the program's own image again: posix_spawn(3) from the main program, execve(2) from a template's child.
+//!
+//! posix_spawn(3) shares the caller's memory until the exec (`CLONE_VM | CLONE_VFORK` in glibc and musl), so it costs the
+//! same in a program of 8 GB as in a small one, and it is safe with threads.
+//!
+//! # Safety
+//! Pointers to C strings that live until the call returns.
+#![allow(unsafe_code)]
+
+use rustix::fd::{AsRawFd, BorrowedFd};
+use std::ffi::{CStr, CString, OsString, c_char};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStringExt;
+
+/// The image of the calling process: the same file even after it was replaced or deleted on disk.
+pub(crate) const OWN_IMAGE: &CStr = c"/proc/self/exe";
+
+/// Arguments and environment of an exec, as C wants them.
+pub(crate) struct Image {
+    title: CString,
+    environment: Vec<CString>,
+}
+
+impl Image {
+    /// `title` becomes the only argument; the environment is the caller's with `variable` set.
+    pub(crate) fn new(title: &str, variable: (&str, &str)) -> Self {
+        let (name, value) = variable;
+        let inherited = std::env::vars_os().filter(|(key, _)| key != name).map(|(mut key, value)| {
+            key.push("=");
+            key.push(value);
+            key
+        });
+        let environment = inherited
+            .chain([OsString::from(format!("{name}={value}"))])
+            .filter_map(|entry| CString::new(entry.into_vec()).ok())
+            .collect();
+        let title = title.replace('\0', "?");
+        Image { title: CString::new(title).unwrap_or_default(), environment }
+    }
+
+    fn pointers(&self) -> ([*mut c_char; 2], Vec<*mut c_char>) {
+        let environment = self.environment.iter().map(|entry| entry.as_ptr().cast_mut());
+        ([self.title.as_ptr().cast_mut(), std::ptr::null_mut()], environment.chain([std::ptr::null_mut()]).collect())
+    }
+
+    /// Starts the image as a child, with empty signal mask and default dispositions; it inherits `kept` under its number.
+    pub(crate) fn spawn(&self, kept: BorrowedFd<'_>) -> io::Result<u32> {
+        let (arguments, environment) = self.pointers();
+        let attributes = Attributes::new()?;
+        let actions = Actions::new(kept)?;
+        let mut pid = 0;
+        // SAFETY: all pointers are to initialised objects and NUL-terminated strings that live in this frame.
+        check(unsafe {
+            libc::posix_spawn(
+                &mut pid,
+                OWN_IMAGE.as_ptr(),
+                &actions.0,
+                &attributes.0,
+                arguments.as_ptr(),
+                environment.as_ptr(),
+            )
+        })?;
+        Ok(pid as u32)
+    }
+
+    /// Replaces the calling process by the image. Returns only if that failed.
+    pub(crate) fn replace_self(&self) -> io::Error {
+        let (arguments, environment) = self.pointers();
+        // SAFETY: as above, with constant pointers.
+        unsafe { libc::execve(OWN_IMAGE.as_ptr(), arguments.as_ptr().cast(), environment.as_ptr().cast()) };
+        io::Error::last_os_error()
+    }
+}
+
+struct Attributes(libc::posix_spawnattr_t);
+
+impl Attributes {
+    fn new() -> io::Result<Self> {
+        let mut attributes = MaybeUninit::uninit();
+        // SAFETY: the function initialises what the pointer points to.
+        check(unsafe { libc::posix_spawnattr_init(attributes.as_mut_ptr()) })?;
+        // SAFETY: it succeeded.
+        let mut attributes = Attributes(unsafe { attributes.assume_init() });
+        let (mut none, mut all) = (MaybeUninit::uninit(), MaybeUninit::uninit());
+        // SAFETY: sigemptyset and sigfillset initialise their set; the rest works on initialised objects.
+        unsafe {
+            libc::sigemptyset(none.as_mut_ptr());
+            libc::sigfillset(all.as_mut_ptr());
+            libc::posix_spawnattr_setsigmask(&mut attributes.0, none.as_ptr());
+            libc::posix_spawnattr_setsigdefault(&mut attributes.0, all.as_ptr());
+            let flags = libc::POSIX_SPAWN_SETSIGMASK | libc::POSIX_SPAWN_SETSIGDEF;
+            check(libc::posix_spawnattr_setflags(&mut attributes.0, flags as _))?;
+        }
+        Ok(attributes)
+    }
+}
+
+impl Drop for Attributes {
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new`, destroyed once.
+        unsafe { libc::posix_spawnattr_destroy(&mut self.0) };
+    }
+}
+
+struct Actions(libc::posix_spawn_file_actions_t);
+
+impl Actions {
+    fn new(kept: BorrowedFd<'_>) -> io::Result<Self> {
+        let mut actions = MaybeUninit::uninit();
+        // SAFETY: the function initialises what the pointer points to.
+        check(unsafe { libc::posix_spawn_file_actions_init(actions.as_mut_ptr()) })?;
+        // SAFETY: it succeeded.
+        let mut actions = Actions(unsafe { actions.assume_init() });
+        // A dup2 onto itself clears close-on-exec in the child alone (POSIX.1-2024; glibc 2.29, musl 1.1.22).
+        let fd = kept.as_raw_fd();
+        // SAFETY: an initialised object and a descriptor that is open while `kept` is borrowed.
+        check(unsafe { libc::posix_spawn_file_actions_adddup2(&mut actions.0, fd, fd) })?;
+        Ok(actions)
+    }
+}
+
+impl Drop for Actions {
+    fn drop(&mut self) {
+        // SAFETY: initialised in `new`, destroyed once.
+        unsafe { libc::posix_spawn_file_actions_destroy(&mut self.0) };
+    }
+}
+
+fn check(errno: i32) -> io::Result<()> {
+    if errno == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(errno)) }
+}

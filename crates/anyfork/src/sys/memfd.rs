@@ -1,0 +1,53 @@
+//! memfd_create(2) with seals: large arguments, passed without a copy and mapped read-only.
+//!
+//! # Safety
+//! A mapping is sound as long as nobody changes or shortens the file; the seals make that impossible, and they are
+//! checked before mapping.
+#![allow(unsafe_code)]
+
+use memmap2::{Mmap, MmapOptions};
+use rustix::fs::{MemfdFlags, SealFlags};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+
+const SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFlags::GROW).union(SealFlags::SEAL);
+
+/// A sealed memory file that holds `octets`.
+pub(crate) fn sealed(octets: &[u8]) -> io::Result<OwnedFd> {
+    let fd = rustix::fs::memfd_create(c"anyfork argument", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    let mut file = File::from(fd);
+    file.write_all(octets)?;
+    rustix::fs::fcntl_add_seals(&file, SEALS)?;
+    Ok(file.into())
+}
+
+/// Maps a sealed memory file. Anything else, a file without the seals included, is refused.
+pub(crate) fn map(fd: impl AsFd) -> io::Result<Mmap> {
+    let fd = fd.as_fd();
+    if !rustix::fs::fcntl_get_seals(fd)?.contains(SEALS) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a sealed memory file"));
+    }
+    let length = rustix::fs::fstat(fd)?.st_size as usize;
+    // SAFETY: the seals just seen forbid writing and shrinking for good.
+    unsafe { MmapOptions::new().len(length).map(&File::from(fd.try_clone_to_owned()?)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_come_back_from_a_sealed_file_and_cannot_be_changed() {
+        let fd = sealed(b"a\0b").unwrap();
+        assert_eq!(&*map(&fd).unwrap(), b"a\0b");
+        assert!(File::from(fd).write_all(b"x").is_err());
+    }
+
+    #[test]
+    fn a_file_without_seals_is_refused() {
+        let fd = rustix::fs::memfd_create(c"unsealed", MemfdFlags::ALLOW_SEALING).unwrap();
+        assert!(map(fd).is_err());
+        assert!(map(File::open("/proc/self/exe").unwrap()).is_err());
+    }
+}

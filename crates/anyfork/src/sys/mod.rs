@@ -1,0 +1,22 @@
+//! The operating system, one file per facility. The only place for `unsafe` and for `cfg(target_os)`.
+
+#[cfg(not(target_os = "linux"))]
+compile_error!(
+    "anyfork runs on Linux only (5.11 or newer): template processes need pidfds, subreapers and SCM_RIGHTS; \
+     see `Platforms` in the README"
+);
+
+pub(crate) mod close;
+pub(crate) mod environ;
+pub(crate) mod exec;
+pub(crate) mod exit;
+pub(crate) mod fork;
+pub(crate) mod image;
+pub(crate) mod memfd;
+pub(crate) mod pidfd;
+pub(crate) mod signal;
+pub(crate) mod socket;
+pub(crate) mod startup;
+pub(crate) mod threads;
+pub(crate) mod title;
+pub(crate) mod wait;

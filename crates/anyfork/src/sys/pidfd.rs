@@ -1,0 +1,82 @@
+//! pidfds: signals without races, a wake-up at the end, and on Linux 6.15 the exit status without being the parent.
+//!
+//! # Safety
+//! One ioctl(2), whose argument is a struct of the kernel's layout.
+#![allow(unsafe_code)]
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{PidfdFlags, Signal};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds.
+pub(crate) fn of_self() -> Option<OwnedFd> {
+    if cfg!(anyfork_no_pidfd) {
+        return None;
+    }
+    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok()
+}
+
+/// Sends a signal; `Ok` also if the process has ended already.
+pub(crate) fn signal(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
+    match rustix::process::pidfd_send_signal(pidfd, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// What a pidfd tells about its process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Life {
+    Runs,
+    /// Has ended; its parent may not have waited for it yet.
+    Ended,
+    /// Has ended, and its parent has waited for it (Linux 6.9).
+    Reaped,
+}
+
+pub(crate) fn life(pidfd: impl AsFd) -> io::Result<Life> {
+    let mut poll = [PollFd::new(&pidfd, PollFlags::IN)];
+    rustix::io::retry_on_intr(|| rustix::event::poll(&mut poll, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })))?;
+    let events = poll[0].revents();
+    Ok(if events.contains(PollFlags::HUP) {
+        Life::Reaped
+    } else if events.contains(PollFlags::IN) {
+        Life::Ended
+    } else {
+        Life::Runs
+    })
+}
+
+/// Whether a pidfd signals a hang-up when its process has been waited for (Linux 6.9, where pidfds got their own file system).
+pub(crate) fn hangs_up_when_reaped(pidfd: impl AsFd) -> bool {
+    const PID_FS_MAGIC: u64 = 0x5049_4446;
+    !cfg!(anyfork_no_pidfd_hangup)
+        && rustix::fs::fstatfs(pidfd).is_ok_and(|statistics| statistics.f_type as u64 == PID_FS_MAGIC)
+}
+
+/// The wait status of a process that has ended and was waited for, as the kernel keeps it behind a pidfd
+/// (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`, Linux 6.15).
+pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
+    if cfg!(anyfork_no_pidfd_info) {
+        return None;
+    }
+    /// `struct pidfd_info` of linux/pidfd.h, as of its first version with an exit code.
+    #[repr(C)]
+    #[derive(Default)]
+    struct Info {
+        mask: u64,
+        cgroup: u64,
+        pid: [u32; 3],
+        credentials: [u32; 8],
+        exit_code: i32,
+    }
+    const EXIT: u64 = 1 << 3;
+    const OPCODE: rustix::ioctl::Opcode = rustix::ioctl::opcode::read_write::<Info>(0xff, 11);
+    let mut info = Info { mask: EXIT, ..Info::default() };
+    // SAFETY: the opcode carries the size of `Info`, and the kernel writes no more than that.
+    let request = unsafe { rustix::ioctl::Updater::<OPCODE, Info>::new(&mut info) };
+    // SAFETY: the request is the one that the opcode belongs to.
+    unsafe { rustix::ioctl::ioctl(pidfd, request) }.ok()?;
+    (info.mask & EXIT != 0).then_some(info.exit_code)
+}

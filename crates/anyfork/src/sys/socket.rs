@@ -1,0 +1,102 @@
+//! Unix stream sockets that carry bytes and descriptors: unix(7), SCM_RIGHTS.
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// The most descriptors that one message carries (`SCM_MAX_FD`).
+pub(crate) const DESCRIPTORS_PER_MESSAGE: usize = 253;
+
+/// A connected pair, close-on-exec and blocking. Never 0, 1 or 2, where a program that closed them still writes its output.
+pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (a, b) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+    Ok((above_stdio(a)?, above_stdio(b)?))
+}
+
+fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(fd, 3)?) }
+}
+
+/// Whether a descriptor is a connected Unix stream socket.
+pub(crate) fn is_unix_stream(fd: impl AsFd) -> bool {
+    use rustix::net::sockopt;
+    sockopt::socket_domain(&fd) == Ok(AddressFamily::UNIX)
+        && sockopt::socket_type(&fd) == Ok(SocketType::STREAM)
+        && sockopt::socket_acceptconn(&fd) == Ok(false)
+}
+
+/// Looks at what has come, and leaves it there.
+pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
+    let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+    Ok(rustix::io::retry_on_intr(|| rustix::net::recv(&socket, &mut *buffer, flags))?.0)
+}
+
+/// Ends both directions for both ends: nothing that is sent from now on arrives. What has come can still be read.
+pub(crate) fn shut(socket: impl AsFd) {
+    let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocking {
+    Yes,
+    No,
+}
+
+/// Sends bytes, and with the first of them the descriptors. Never raises SIGPIPE.
+pub(crate) fn send(
+    socket: impl AsFd,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+    blocking: Blocking,
+) -> io::Result<usize> {
+    let flags = SendFlags::NOSIGNAL | if blocking == Blocking::Yes { SendFlags::empty() } else { SendFlags::DONTWAIT };
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_MESSAGE))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !control.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(Errno::INVAL.into());
+    }
+    let bytes = [IoSlice::new(bytes)];
+    Ok(rustix::io::retry_on_intr(|| rustix::net::sendmsg(&socket, &bytes, &mut control, flags))?)
+}
+
+/// What one message brought.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Received {
+    /// 0: the other end is gone.
+    pub(crate) bytes: usize,
+    /// Descriptors were lost, because this process cannot have more. Those that came with them are closed.
+    pub(crate) lost_descriptors: bool,
+}
+
+/// Receives bytes into `buffer` and appends the descriptors that came with them.
+pub(crate) fn receive(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+    descriptors: &mut VecDeque<OwnedFd>,
+    blocking: Blocking,
+) -> io::Result<Received> {
+    let flags =
+        RecvFlags::CMSG_CLOEXEC | if blocking == Blocking::Yes { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_MESSAGE))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut bytes = [IoSliceMut::new(buffer)];
+    let received =
+        rustix::io::retry_on_intr(|| rustix::net::recvmsg(&socket, &mut bytes, &mut control, flags))?;
+    let came = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(rights) => Some(rights),
+        _ => None,
+    });
+    let lost_descriptors = received.flags.contains(ReturnFlags::CTRUNC);
+    if lost_descriptors {
+        came.flatten().for_each(drop);
+    } else {
+        descriptors.extend(came.flatten());
+    }
+    Ok(Received { bytes: received.bytes, lost_descriptors })
+}

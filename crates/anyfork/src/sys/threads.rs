@@ -1,0 +1,58 @@
+//! Whether this process has one thread: the condition for forking it.
+//!
+//! # Safety
+//! unshare(2) with CLONE_THREAD changes nothing: it succeeds in a process with one thread and fails in any other.
+#![allow(unsafe_code)]
+
+use std::fs;
+
+/// The proof that the process had one thread when it was asked, and so still has unless this thread makes another.
+/// It stays on the thread that asked.
+pub(crate) struct SingleThread(std::marker::PhantomData<*const ()>);
+
+/// The names of all threads of a process that has more than one.
+pub(crate) struct Threads(pub(crate) Vec<String>);
+
+/// The proof, or who the others are.
+pub(crate) fn single() -> Result<SingleThread, Threads> {
+    // SAFETY: see above; no memory is passed.
+    if !cfg!(anyfork_no_unshare) && unsafe { libc::unshare(libc::CLONE_THREAD) } == 0 {
+        return Ok(SingleThread(std::marker::PhantomData));
+    }
+    // EINVAL: there are threads. EPERM, ENOSYS: a filter denies the question, the kernel's list answers it as well.
+    let names = names();
+    if names.len() == 1 { Ok(SingleThread(std::marker::PhantomData)) } else { Err(Threads(names)) }
+}
+
+fn names() -> Vec<String> {
+    let Ok(tasks) = fs::read_dir("/proc/self/task") else { return Vec::new() };
+    tasks
+        .flatten()
+        .map(|task| {
+            let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
+            format!("{} ({})", name.trim_end(), task.file_name().to_string_lossy())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_thread_is_seen_and_named() {
+        let barrier = std::sync::Arc::new(std::sync::Barrier::new(2));
+        let there = std::sync::Arc::clone(&barrier);
+        let run = move || {
+            // A thread names itself when it runs.
+            there.wait();
+            there.wait();
+        };
+        let other = std::thread::Builder::new().name("second".into()).spawn(run).unwrap();
+        barrier.wait();
+        let Err(Threads(names)) = single() else { panic!("not seen") };
+        assert!(names.iter().any(|name| name.starts_with("second (")), "{names:?}");
+        barrier.wait();
+        other.join().unwrap();
+    }
+}

@@ -1,0 +1,66 @@
+//! waitid(2) as the kernel has it: with resource usage, which the C library's function leaves out.
+//!
+//! # Safety
+//! A system call that writes into two structs of the kernel's layout.
+#![allow(unsafe_code)]
+
+use crate::wire::ExitRecord;
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+#[derive(Clone, Copy)]
+pub(crate) enum Which<'a> {
+    Any,
+    Pid(u32),
+    Pidfd(BorrowedFd<'a>),
+}
+
+/// A child that has ended, if there is one. It stays a zombie (and its number its own) until [`reap`].
+pub(crate) fn ended(which: Which<'_>) -> Option<ExitRecord> {
+    waitid(which, libc::WNOWAIT).ok().flatten()
+}
+
+/// Waits for a child that has ended. `None`: there is none, or it runs, or it is not ours.
+pub(crate) fn reap(which: Which<'_>) -> Option<ExitRecord> {
+    waitid(which, 0).ok().flatten()
+}
+
+fn waitid(which: Which<'_>, flags: libc::c_int) -> io::Result<Option<ExitRecord>> {
+    let (kind, id) = match which {
+        Which::Any => (libc::P_ALL, 0),
+        Which::Pid(pid) => (libc::P_PID, pid),
+        Which::Pidfd(pidfd) => (libc::P_PIDFD, pidfd.as_raw_fd() as u32),
+    };
+    // SAFETY: both structs are plain data, for which zero is valid.
+    let (mut info, mut usage): (libc::siginfo_t, libc::rusage) = unsafe { std::mem::zeroed() };
+    let flags = flags | libc::WEXITED | libc::WNOHANG;
+    // SAFETY: the kernel writes one siginfo_t and one rusage, to which the pointers point.
+    let result = unsafe { libc::syscall(libc::SYS_waitid, kind, id, &raw mut info, flags, &raw mut usage) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: waitid(2) fills these fields, or leaves them zero if no child was in the wanted state.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    if pid == 0 {
+        return Ok(None);
+    }
+    let wait_status = match info.si_code {
+        libc::CLD_EXITED => (status & 0xff) << 8,
+        libc::CLD_DUMPED => status | 0x80,
+        _ => status,
+    };
+    Ok(Some(ExitRecord {
+        id: 0,
+        pid: pid as u32,
+        wait_status,
+        user_us: micros(usage.ru_utime),
+        system_us: micros(usage.ru_stime),
+        peak_kib: usage.ru_maxrss as u64,
+        minor_faults: usage.ru_minflt as u64,
+        major_faults: usage.ru_majflt as u64,
+    }))
+}
+
+fn micros(time: libc::timeval) -> u64 {
+    time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64
+}

@@ -1,0 +1,128 @@
+//! Templates: prepared processes that only fork.
+
+use crate::channel::Outbox;
+use crate::default_template;
+use crate::error::{Error, ErrorKind, Result};
+use crate::line::Line;
+use crate::process::{self, DEFAULT_DEADLINE, Origin, Process};
+use crate::starting::{Launched, Options, Starting};
+use crate::sys::pidfd;
+use crate::sys::socket::Blocking;
+use crate::wire::{Order, Role};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A prepared process that only forks. Its forks have its memory (copied when they write to it) and its queued arguments and
+/// descriptors.
+///
+/// Many threads may fork from one template at once. **Dropping** it ends it; its workers and the templates made
+/// from it go on. Workers that [die with their owner](Process::die_with_owner) keep the process of a dropped template
+/// until they have ended.
+///
+/// A template sees nothing of the terminal: Ctrl-C, Ctrl-\ and Ctrl-Z are the program's. It ends when the program ends.
+///
+/// ```
+/// use std::sync::OnceLock;
+///
+/// static WORDS: OnceLock<Vec<String>> = OnceLock::new();
+///
+/// #[anyfork::entry]
+/// fn load(words: String) {
+///     WORDS.get_or_init(|| words.split(' ').map(str::to_owned).collect());
+/// }
+///
+/// #[anyfork::entry]
+/// fn count(expected: usize) {
+///     assert_eq!(WORDS.get().map(Vec::len), Some(expected));
+/// }
+///
+/// # fn main() -> anyfork::Result<()> {
+/// let template = anyfork::Process::new().call(load, ["loaded once, seen by all"]).template()?;
+/// for _ in 0..3 {
+///     assert!(template.fork().arg(5).run(count)?.wait()?.success());
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Template {
+    line: Arc<Line>,
+}
+
+impl Template {
+    pub(crate) fn new(line: Line) -> Self {
+        Template { line: Arc::new(line) }
+    }
+
+    /// A process forked from this template. Nothing is started yet: see [`Process`].
+    pub fn fork(&self) -> Process {
+        Process::of(Origin::Template(Arc::clone(&self.line)))
+    }
+
+    /// The number of the template's process.
+    pub fn pid(&self) -> u32 {
+        self.line.identity().map_or(0, |identity| identity.pid)
+    }
+
+    /// The template's pidfd, pidfd_open(2): readable when it has ended. `None` where the system refuses pidfds.
+    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.line.identity()?.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The template as a descriptor that can be sent to another process, which takes it up with
+    /// [`from_fd`](Template::from_fd). (AnyEvent::Fork's `to_fh`.)
+    ///
+    /// The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
+    /// everybody (Linux 6.15). If nobody takes the descriptor up and it is closed, the template ends.
+    ///
+    /// # Errors
+    /// [`System`](ErrorKind::System) if the descriptor cannot be duplicated, [`ForeignHandle`](ErrorKind::ForeignHandle) in a
+    /// fork of the program.
+    pub fn into_fd(self) -> Result<OwnedFd> {
+        if self.line.is_foreign() {
+            return Err(Error::foreign("hand a template over"));
+        }
+        self.line.give_away().map_err(|error| Error::system("hand a template over", error))
+    }
+
+    /// Takes up a template that another process gave away with [`into_fd`](Template::into_fd): it ends with this process
+    /// from now on. (AnyEvent::Fork's `new_from_fh`.) Blocks until it answers, 30 s at the longest.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the descriptor is no connected Unix stream socket,
+    /// [`Deadline`](ErrorKind::Deadline) or [`Protocol`](ErrorKind::Protocol) if there is no template at its other end.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        process::check_socket(&fd, "take up a template")?;
+        let mut orders = Outbox::default();
+        orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self());
+        orders.flush(&fd, Blocking::No).map_err(|error| Error::system("take up a template", error))?;
+        let launched = Launched::elsewhere(fd);
+        let options =
+            Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role: Role::Template };
+        Starting::new(Ok(launched), options, "take up a template".into()).wait()
+    }
+
+    /// Makes this the template from which [`Process::new`] forks.
+    pub(crate) fn into_default(self) -> Result<()> {
+        if default_template::set(Arc::clone(&self.line)) {
+            // The handle is gone, the template stays.
+            std::mem::forget(self);
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, "early", "there is a default template already"))
+    }
+}
+
+/// How long a template that is a child of this program may take to end when it is dropped.
+const END: Duration = Duration::from_secs(1);
+
+impl Drop for Template {
+    fn drop(&mut self) {
+        // Closed also means given away.
+        if !self.line.is_foreign() && !self.line.is_closed() {
+            self.line.end();
+            self.line.wait_for_end(END);
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! The protocol as pure bytes: no system calls, no descriptors. `PROTOCOL.md` is its specification.
+
+mod frame;
+mod order;
+mod reply;
+
+pub(crate) use frame::{Frame, HEADER, Malformed, split};
+pub(crate) use order::{CallArg, Hello, Order, Role};
+pub(crate) use reply::{ExitRecord, Failure, FailureKind, Reply};
+
+/// The version both ends must speak; any change of a frame's meaning raises it.
+pub(crate) const VERSION: u16 = 1;
+
+/// An argument longer than this travels as a sealed memfd instead of inside a frame, in bytes.
+pub(crate) const INLINE_ARGUMENT: usize = 64 * 1024;

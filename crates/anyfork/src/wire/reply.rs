@@ -1,0 +1,251 @@
+//! Replies: what a process says of itself, once, and what a template reports of its children.
+
+use super::frame::{Frame, Malformed, Parsed, Reader, append};
+
+/// What went wrong in the new process or in its template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureKind {
+    /// A system call: step and errno.
+    System,
+    UnknownEntry,
+    AmbiguousEntry,
+    Inputs,
+    Preparation,
+    Threads,
+    Protocol,
+    OtherImage,
+}
+
+/// A failure as it travels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub(crate) kind: FailureKind,
+    /// 0: none.
+    pub(crate) errno: i32,
+    /// The step that failed, in words that fit before a colon.
+    pub(crate) step: String,
+    /// The entry or the like.
+    pub(crate) object: String,
+    pub(crate) message: String,
+}
+
+impl Failure {
+    /// A system call that failed with `errno`.
+    pub(crate) fn system(step: impl Into<String>, error: &std::io::Error) -> Self {
+        let errno = error.raw_os_error().unwrap_or(0);
+        let message = if errno == 0 { error.to_string() } else { String::new() };
+        Failure { kind: FailureKind::System, errno, step: step.into(), object: String::new(), message }
+    }
+
+    pub(crate) fn new(kind: FailureKind, step: &str, object: impl Into<String>, message: impl Into<String>) -> Self {
+        Failure { kind, errno: 0, step: step.to_owned(), object: object.into(), message: message.into() }
+    }
+}
+
+/// How one child ended, with what it used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct ExitRecord {
+    /// The id of its fork order; 0: an adopted orphan, known by its pid alone.
+    pub(crate) id: u64,
+    pub(crate) pid: u32,
+    /// As wait(2) gives it.
+    pub(crate) wait_status: i32,
+    pub(crate) user_us: u64,
+    pub(crate) system_us: u64,
+    pub(crate) peak_kib: u64,
+    pub(crate) minor_faults: u64,
+    pub(crate) major_faults: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Reply {
+    /// Is a template now. Its pidfd comes along if there is one.
+    Ready { pid: u32 },
+    /// Enters its entry now. Its pidfd comes along if there is one.
+    Started { pid: u32 },
+    Failed(Failure),
+    /// A template could not make this process, and has no socket on which to say so.
+    NotForked { id: u64, errno: i32 },
+    Exited(Vec<ExitRecord>),
+}
+
+mod kind {
+    pub(super) const READY: u16 = 129;
+    pub(super) const STARTED: u16 = 130;
+    pub(super) const FAILED: u16 = 131;
+    pub(super) const EXITED: u16 = 132;
+    pub(super) const NOT_FORKED: u16 = 133;
+}
+
+const KINDS: [FailureKind; 8] = [
+    FailureKind::System,
+    FailureKind::UnknownEntry,
+    FailureKind::AmbiguousEntry,
+    FailureKind::Inputs,
+    FailureKind::Preparation,
+    FailureKind::Threads,
+    FailureKind::Protocol,
+    FailureKind::OtherImage,
+];
+
+/// Longest text that travels in a failure, in bytes; a panic message has no limit of its own.
+const MAX_TEXT: usize = 64 * 1024;
+
+impl Reply {
+    pub(crate) fn append(&self, out: &mut Vec<u8>, descriptors: u16) {
+        match self {
+            Reply::Ready { pid } => append(out, kind::READY, descriptors, |w| w.u32(*pid)),
+            Reply::Started { pid } => append(out, kind::STARTED, descriptors, |w| w.u32(*pid)),
+            Reply::Failed(failure) => append(out, kind::FAILED, descriptors, |w| {
+                w.u8(KINDS.iter().position(|kind| *kind == failure.kind).unwrap_or(0) as u8);
+                w.u32(failure.errno as u32);
+                for text in [&failure.step, &failure.object, &failure.message] {
+                    w.octets(&text.as_bytes()[..text.floor_char_boundary_at(MAX_TEXT)]);
+                }
+            }),
+            Reply::NotForked { id, errno } => append(out, kind::NOT_FORKED, descriptors, |w| {
+                w.u64(*id);
+                w.u32(*errno as u32);
+            }),
+            Reply::Exited(records) => append(out, kind::EXITED, descriptors, |w| {
+                for record in records {
+                    w.u64(record.id);
+                    w.u32(record.pid);
+                    w.u32(record.wait_status as u32);
+                    for value in [
+                        record.user_us,
+                        record.system_us,
+                        record.peak_kib,
+                        record.minor_faults,
+                        record.major_faults,
+                    ] {
+                        w.u64(value);
+                    }
+                }
+            }),
+        }
+    }
+
+    pub(crate) fn parse(frame: Frame<'_>) -> Parsed<Self> {
+        let mut r = Reader::new(frame.payload);
+        let limit = match frame.kind {
+            kind::READY | kind::STARTED => 1,
+            _ => 0,
+        };
+        if frame.descriptors > limit {
+            return Err(Malformed("a reply with the wrong number of descriptors"));
+        }
+        let reply = match frame.kind {
+            kind::READY => Reply::Ready { pid: r.u32()? },
+            kind::STARTED => Reply::Started { pid: r.u32()? },
+            kind::FAILED => Reply::Failed(Failure {
+                kind: *KINDS.get(usize::from(r.u8()?)).ok_or(Malformed("an unknown kind of failure"))?,
+                errno: r.u32()? as i32,
+                step: text(&mut r)?,
+                object: text(&mut r)?,
+                message: text(&mut r)?,
+            }),
+            kind::NOT_FORKED => Reply::NotForked { id: r.u64()?, errno: r.u32()? as i32 },
+            kind::EXITED => {
+                let mut records = Vec::new();
+                while !r.is_empty() {
+                    records.push(ExitRecord {
+                        id: r.u64()?,
+                        pid: r.u32()?,
+                        wait_status: r.u32()? as i32,
+                        user_us: r.u64()?,
+                        system_us: r.u64()?,
+                        peak_kib: r.u64()?,
+                        minor_faults: r.u64()?,
+                        major_faults: r.u64()?,
+                    });
+                }
+                Reply::Exited(records)
+            }
+            _ => return Err(Malformed("an unknown reply")),
+        };
+        r.finish()?;
+        Ok(reply)
+    }
+}
+
+fn text(r: &mut Reader<'_>) -> Parsed<String> {
+    Ok(String::from_utf8_lossy(r.octets()?).into_owned())
+}
+
+/// `str::floor_char_boundary`, which is newer than the oldest compiler promised.
+trait FloorCharBoundary {
+    fn floor_char_boundary_at(&self, index: usize) -> usize;
+}
+
+impl FloorCharBoundary for str {
+    fn floor_char_boundary_at(&self, index: usize) -> usize {
+        (0..=index.min(self.len())).rev().find(|at| self.is_char_boundary(*at)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::split;
+
+    fn samples() -> Vec<Reply> {
+        let record = ExitRecord { id: 5, pid: 6, wait_status: -7, user_us: 8, peak_kib: 9, ..Default::default() };
+        vec![
+            Reply::Ready { pid: 1 },
+            Reply::Started { pid: u32::MAX },
+            Reply::Failed(Failure {
+                kind: FailureKind::OtherImage,
+                errno: -1,
+                step: "fork".into(),
+                object: String::new(),
+                message: "ä\n".into(),
+            }),
+            Reply::NotForked { id: 1 << 50, errno: 24 },
+            Reply::Exited(vec![]),
+            Reply::Exited(vec![record, ExitRecord::default()]),
+        ]
+    }
+
+    #[test]
+    fn every_reply_comes_back_as_it_was_written() {
+        for reply in samples() {
+            let mut bytes = Vec::new();
+            reply.append(&mut bytes, 0);
+            let (frame, used) = split(&bytes).unwrap().unwrap();
+            assert_eq!(used, bytes.len());
+            assert_eq!(Reply::parse(frame), Ok(reply));
+        }
+    }
+
+    #[test]
+    fn forged_replies_are_refused() {
+        for reply in samples() {
+            let mut bytes = Vec::new();
+            reply.append(&mut bytes, 0);
+            let (frame, _) = split(&bytes).unwrap().unwrap();
+            assert!(Reply::parse(Frame { descriptors: 2, ..frame }).is_err());
+            if let Some((_, shorter)) = frame.payload.split_last() {
+                assert!(Reply::parse(Frame { payload: shorter, ..frame }).is_err());
+            }
+        }
+        assert!(Reply::parse(Frame { kind: 1, descriptors: 0, payload: b"" }).is_err());
+    }
+
+    #[test]
+    fn a_long_message_is_cut_at_a_character() {
+        let failure = Failure {
+            kind: FailureKind::Preparation,
+            errno: 0,
+            step: String::new(),
+            object: String::new(),
+            message: "ä".repeat(MAX_TEXT),
+        };
+        let mut bytes = Vec::new();
+        Reply::Failed(failure).append(&mut bytes, 0);
+        let (frame, _) = split(&bytes).unwrap().unwrap();
+        let Ok(Reply::Failed(failure)) = Reply::parse(frame) else { panic!("no failure") };
+        assert_eq!(failure.message.len(), MAX_TEXT);
+        assert!(failure.message.chars().all(|c| c == 'ä'));
+    }
+}
