@@ -1,0 +1,1 @@
+//! Examples of anyfork, one idea each. Run one with `cargo run --release --example NAME`.

@@ -1,0 +1,1 @@
+//! What the tests share: looking at processes through `/proc`, waiting for a condition.
