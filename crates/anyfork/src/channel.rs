@@ -3,17 +3,20 @@
 
 use crate::sys::memfd;
 use crate::sys::socket::{self, Blocking, DESCRIPTORS_PER_MESSAGE, Received};
-use crate::wire::{self, Frame, HEADER, Malformed, Order};
-use std::collections::VecDeque;
+use crate::wire::{self, Bytes, Frame, HEADER, Malformed, Order};
+use smallvec::SmallVec;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Frames that wait to be sent, and the descriptors that go with them, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) descriptors: Vec<OwnedFd>,
+    pub(crate) bytes: Bytes,
+    pub(crate) descriptors: Descriptors,
 }
+
+/// A few descriptors.
+pub(crate) type Descriptors = SmallVec<[OwnedFd; 4]>;
 
 impl Outbox {
     /// More bytes than this are packed into a memory file: they might not fit into the socket's buffer.
@@ -60,7 +63,7 @@ impl Outbox {
             let sent = if batch == 0 {
                 socket::send(&to, bytes, &[], blocking)?
             } else {
-                let descriptors: Vec<BorrowedFd<'_>> = self.descriptors[..batch].iter().map(AsFd::as_fd).collect();
+                let descriptors: SmallVec<[BorrowedFd<'_>; 4]> = self.descriptors[..batch].iter().map(AsFd::as_fd).collect();
                 socket::send(&to, bytes, &descriptors, blocking)?
             };
             self.bytes.drain(..sent);
@@ -74,7 +77,7 @@ impl Outbox {
 #[derive(Debug)]
 pub(crate) struct Message {
     pub(crate) frame: OwnedFrame,
-    pub(crate) descriptors: Vec<OwnedFd>,
+    pub(crate) descriptors: Descriptors,
     /// Its descriptors were cut off, because this process cannot have more.
     pub(crate) lost_descriptors: bool,
 }
@@ -84,7 +87,7 @@ pub(crate) struct OwnedFrame {
     kind: u16,
     /// How many the frame says it has.
     descriptors: u16,
-    pub(crate) payload: Vec<u8>,
+    pub(crate) payload: Bytes,
 }
 
 impl OwnedFrame {
@@ -96,9 +99,9 @@ impl OwnedFrame {
 /// What came and was not used yet.
 #[derive(Debug, Default)]
 pub(crate) struct Inbox {
-    bytes: Vec<u8>,
+    bytes: SmallVec<[u8; Self::NEAR]>,
     used: usize,
-    descriptors: VecDeque<OwnedFd>,
+    descriptors: Descriptors,
     lost_descriptors: bool,
 }
 
@@ -113,15 +116,19 @@ pub(crate) enum Filled {
 }
 
 impl Inbox {
-    /// Bytes read at a time; a template's orders are far smaller.
-    const CHUNK: usize = 4096;
+    /// Bytes that are read without an allocation.
+    const NEAR: usize = 256;
+
+    /// Bytes that are read at a time when more has come.
+    const CHUNK: usize = 64 * 1024;
 
     /// Receives once.
     pub(crate) fn fill(&mut self, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
         self.bytes.drain(..self.used);
         self.used = 0;
         let start = self.bytes.len();
-        self.bytes.resize(start + Self::CHUNK, 0);
+        let chunk = if start < Self::NEAR { Self::NEAR - start } else { Self::CHUNK };
+        self.bytes.resize(start + chunk, 0);
         let received = socket::receive(from, &mut self.bytes[start..], &mut self.descriptors, blocking);
         self.bytes.truncate(start + received.as_ref().map_or(0, |received| received.bytes));
         match received {
@@ -146,16 +153,17 @@ impl Inbox {
             return Err(Malformed("a frame whose descriptors did not come"));
         }
         let frame =
-            OwnedFrame { kind: frame.kind, descriptors: frame.descriptors, payload: frame.payload.to_vec() };
+            OwnedFrame { kind: frame.kind, descriptors: frame.descriptors, payload: Bytes::from_slice(frame.payload) };
         self.used += length;
-        let descriptors = if lost_descriptors { Vec::new() } else { self.descriptors.drain(..count).collect() };
+        let descriptors = if lost_descriptors { Descriptors::new() } else { self.descriptors.drain(..count).collect() };
         Ok(Some(Message { frame, descriptors, lost_descriptors }))
     }
 
     /// Puts frames in front of everything that came so far: the content of a bundle.
     pub(crate) fn insert(&mut self, frames: &[u8]) {
-        self.bytes.splice(..self.used, frames.iter().copied());
+        self.bytes.drain(..self.used);
         self.used = 0;
+        self.bytes.insert_from_slice(0, frames);
     }
 
     /// Whether bytes or descriptors came that belong to no frame yet.
@@ -169,7 +177,7 @@ impl Inbox {
     }
 }
 
-const _: () = assert!(Inbox::CHUNK > HEADER);
+const _: () = assert!(Inbox::NEAR > HEADER);
 
 #[cfg(test)]
 mod tests {
@@ -201,7 +209,7 @@ mod tests {
         for _ in 0..5 {
             assert_eq!(inbox.next().unwrap().unwrap().descriptors.len(), 200);
         }
-        assert_eq!(inbox.next().unwrap().unwrap().frame.payload, b"x");
+        assert_eq!(&inbox.next().unwrap().unwrap().frame.payload[..], b"x");
         assert!(inbox.is_empty());
     }
 
@@ -218,7 +226,7 @@ mod tests {
         assert!(matches!(Order::parse(bundle.frame.get()), Ok(Order::Bundle { .. })));
         inbox.insert(&memfd::map(&bundle.descriptors[0]).unwrap());
         for number in 0..20_000u32 {
-            assert_eq!(inbox.next().unwrap().unwrap().frame.payload, number.to_le_bytes());
+            assert_eq!(inbox.next().unwrap().unwrap().frame.payload[..], number.to_le_bytes());
         }
         assert_eq!(inbox.next().unwrap().unwrap().descriptors.len(), 200);
         assert_eq!(inbox.next().unwrap().unwrap().descriptors.len(), 200);

@@ -67,12 +67,11 @@ pub fn template_here() -> Result<Template> {
 fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     let proof = single(step)?;
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
-    let owner =
-        Owner { pid: std::process::id(), pidfd: pidfd::of_self(), program: default_template::program() };
+    let owner = Owner::new(std::process::id(), pidfd::of_self(), default_template::program());
     // What is half-written now would come out again in the template.
     exit::flush_output();
     match fork::fork(proof).map_err(|error| Error::system(step, error))? {
-        Fork::Child => become_template(theirs, owner, adopts),
+        Fork::Child(_) => become_template(theirs, owner, adopts),
         Fork::Parent(_) => {
             drop((theirs, owner));
             let options = Options {

@@ -87,7 +87,7 @@ fn is_announced(socket: BorrowedFd<'_>, expected: &Nonce) -> bool {
 
 /// Reads the greeting and closes all that was inherited by accident.
 fn greet(socket: OwnedFd) -> Process {
-    let mut process = Process::new(socket, Owner { pid: 0, pidfd: None, program: String::new() });
+    let mut process = Process::new(socket, Owner::new(0, None, String::new()));
     match process.inbox.fill(&process.socket, Blocking::No) {
         Ok(Filled::Some) => {}
         _ => exit::now(0),
@@ -104,8 +104,7 @@ fn greet(socket: OwnedFd) -> Process {
     }
     let Ok(Order::Hello(hello)) = Order::parse(message.frame.get()) else { exit::now(0) };
     let (version, image) = (hello.version, hello.image);
-    process.owner =
-        Owner { pid: hello.owner, pidfd, program: String::from_utf8_lossy(hello.program).into_owned() };
+    process.owner = Owner::new(hello.owner, pidfd, String::from_utf8_lossy(hello.program).into_owned());
     process.adopts = hello.adopts;
     if version != wire::VERSION || image != image::fingerprint() {
         let message = "the program that was started is not the one that started it: it was replaced while it runs";

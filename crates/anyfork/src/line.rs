@@ -2,7 +2,7 @@
 //!
 //! Nothing here blocks, and no thread reads it: whoever wants to know something takes in what has come, for everybody.
 
-use crate::channel::{Filled, Inbox, Outbox};
+use crate::channel::{Descriptors, Filled, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
@@ -231,22 +231,20 @@ impl Line {
         }
     }
 
-    fn take_in(&self, incoming: &mut Incoming, reply: Reply, mut descriptors: Vec<OwnedFd>) {
+    fn take_in(&self, incoming: &mut Incoming, reply: Reply, mut descriptors: Descriptors) {
         match reply {
             Reply::Ready { pid } => {
                 let _ = self.template.set(Identity { pid, pidfd: descriptors.pop() });
             }
-            Reply::Exited(records) => {
-                for record in records {
-                    let status = ExitStatus::of_record(&record);
-                    match incoming.fates.get_mut(&record.id) {
-                        Some(fate) => *fate = Fate::Ended(status),
-                        None if record.id == 0 => {
-                            incoming.orphans.truncate(ORPHANS - 1);
-                            incoming.orphans.push_front((record.pid, status));
-                        }
-                        None => {}
+            Reply::Exited(record) => {
+                let status = ExitStatus::of_record(&record);
+                match incoming.fates.get_mut(&record.id) {
+                    Some(fate) => *fate = Fate::Ended(status),
+                    None if record.id == 0 => {
+                        incoming.orphans.truncate(ORPHANS - 1);
+                        incoming.orphans.push_front((record.pid, status));
                     }
+                    None => {}
                 }
             }
             Reply::NotForked { id, errno } => {

@@ -7,13 +7,15 @@ mod run;
 mod template;
 
 use crate::channel::Inbox;
+use crate::entry::Registration;
 use crate::inputs::Input;
 use crate::sys::exit;
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
-use crate::sys::threads;
+use crate::sys::threads::SingleThread;
 use crate::sys::title;
-use crate::wire::{Failure, Reply, Role};
+use crate::wire::{Bytes, Failure, Reply, Role};
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -23,6 +25,21 @@ pub(crate) struct Owner {
     pub(crate) pid: u32,
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) program: String,
+    /// How it ends a title: ` of 1234 (program)`.
+    whose: String,
+}
+
+impl Owner {
+    pub(crate) fn new(pid: u32, pidfd: Option<OwnedFd>, program: String) -> Self {
+        Owner { whose: format!(" of {pid} ({program})"), pid, pidfd, program }
+    }
+
+    /// For a process that is about to forget it: its descriptor, the rest stays in memory.
+    fn leave(mut self) -> Option<OwnedFd> {
+        let pidfd = self.pidfd.take();
+        std::mem::forget(self);
+        pidfd
+    }
 }
 
 /// A process that collects orders.
@@ -36,12 +53,14 @@ pub(crate) struct Process {
     pub(crate) role: Role,
     /// Whether it is the first of its kind below its owner, and adopts orphans.
     pub(crate) adopts: bool,
+    /// A fork of a template has one thread until its preparation makes more.
+    single: Option<SingleThread>,
 }
 
 /// What the orders came to.
 enum Next {
     Template,
-    Run(String),
+    Run(Registration),
 }
 
 impl Process {
@@ -55,6 +74,7 @@ impl Process {
             name: None,
             role: Role::Preparing,
             adopts: false,
+            single: None,
         }
     }
 
@@ -65,7 +85,7 @@ impl Process {
             match prepare::follow_orders(&mut self) {
                 // Comes back in each fork of the template, as a new process.
                 Next::Template => self = template::serve(self),
-                Next::Run(entry) => run::enter(self, &entry),
+                Next::Run(entry) => run::enter(self, entry),
             }
         }
     }
@@ -84,13 +104,8 @@ impl Process {
     }
 
     /// What `ps` shows of this process.
-    fn set_title(&self, what: &str) {
-        // With threads (which preparation made) the old title stays: it could be read while it is written.
-        if let Ok(proof) = threads::single() {
-            let (owner, program) = (self.owner.pid, &self.owner.program);
-            let what = self.name.as_deref().unwrap_or(what);
-            title::set(&proof, &format!("anyfork: {what} of {owner} ({program})"));
-        }
+    fn set_title(&self, proof: &SingleThread, what: &str) {
+        title::set(proof, self.name.as_deref().unwrap_or(what), &self.owner.whose);
     }
 }
 
@@ -104,15 +119,15 @@ fn go_on_without_parent(process: &Process) {
 /// Sends the one reply of a process, with its pidfd. An error means that nobody waits for it any more.
 fn announce(socket: impl AsFd, reply: &Reply) -> std::io::Result<()> {
     let pidfd = pidfd::of_self();
-    let descriptors: Vec<_> = pidfd.iter().map(AsFd::as_fd).collect();
-    let mut bytes = Vec::new();
+    let descriptors: SmallVec<[_; 1]> = pidfd.iter().map(AsFd::as_fd).collect();
+    let mut bytes = Bytes::new();
     reply.append(&mut bytes, descriptors.len() as u16);
     // A stream socket may take a part; a reply this short is taken whole.
     socket::send(socket, &bytes, &descriptors, Blocking::Yes).map(drop)
 }
 
 fn send_failure(socket: impl AsFd, failure: Failure, blocking: Blocking) {
-    let mut bytes = Vec::new();
+    let mut bytes = Bytes::new();
     Reply::Failed(failure).append(&mut bytes, 0);
     let mut rest = &bytes[..];
     // If nobody is there to hear it, there is nobody to tell.

@@ -50,7 +50,10 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
         Order::Arg(octets) => process.inputs.push_back(Input::Arg(Blob::owned(octets.to_vec()))),
         Order::SealedArg => process.inputs.push_back(Input::Arg(sealed(descriptors.next())?)),
         Order::Descriptors => process.inputs.extend(descriptors.map(Input::Fd)),
-        Order::Call { entry, args } => call(entry, args, descriptors)?,
+        Order::Call { entry, args } => {
+            process.single = None;
+            call(entry, args, descriptors)?;
+        }
         Order::Name(name) => process.name = Some(String::from_utf8_lossy(name).into_owned()),
         Order::Bundle { .. } => process.inbox.insert(&sealed(descriptors.next())?),
         // A process that is prepared ends with its template, which ends with its owner: so it stays.
@@ -60,7 +63,7 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
             if !process.inbox.is_empty() {
                 return Err(not_understood(Malformed("orders behind the last one")));
             }
-            return Ok(Some(Next::Run(String::from_utf8_lossy(entry).into_owned())));
+            return Ok(Some(Next::Run(find(entry)?)));
         }
         _ => return Err(not_understood(Malformed("an order for a template, to a process that is none"))),
     }
@@ -111,9 +114,12 @@ pub(super) fn find(name: &[u8]) -> Result<Registration, Failure> {
 
 /// Finds an input for each parameter.
 pub(super) fn bind_inputs(entry: &Registration, inputs: &mut Inputs) -> Result<entry::Bound, Failure> {
-    catch_panic(|| (entry.bind)(inputs))
-        .map_err(|panic| Failure::new(FailureKind::Inputs, "", entry.name, format!("its inputs panicked {panic}")))?
-        .map_err(|error| Failure::new(FailureKind::Inputs, "", entry.name, error.to_string()))
+    let failed = |message| Failure::new(FailureKind::Inputs, "", entry.name, message);
+    // No hook is set for this as in `catch_panic`: only an `Extract` of the user's can panic, and this is done for each worker.
+    match panic::catch_unwind(AssertUnwindSafe(|| (entry.bind)(inputs))) {
+        Ok(bound) => bound.map_err(|error| failed(error.to_string())),
+        Err(_) => Err(failed("taking the inputs panicked".to_owned())),
+    }
 }
 
 /// Runs `f`; a panic comes back as its place and message instead of being printed.

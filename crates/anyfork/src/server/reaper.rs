@@ -64,11 +64,13 @@ impl Reaper {
     }
 
     /// Collects children that have ended. `report` gets each before its number can belong to another.
-    pub(super) fn collect(&mut self, mut report: impl FnMut(ExitRecord)) {
-        if let Some(pid) = signal::take_ended_child() {
+    pub(super) fn collect(&mut self, ended: Option<u32>, mut report: impl FnMut(ExitRecord)) {
+        if let Some(pid) = ended {
             self.collect_one(Which::Pid(pid), &mut report);
-            let wait = if self.children.len() <= FEW { Duration::ZERO } else { self.search_took * SHARE };
-            self.search_at = Some(Instant::now() + wait);
+            if self.children.len() <= FEW {
+                return self.search(&mut report);
+            }
+            self.search_at.get_or_insert_with(|| Instant::now() + self.search_took * SHARE);
         }
         if self.search_at.is_some_and(|at| at <= Instant::now()) {
             let start = Instant::now();
@@ -79,7 +81,10 @@ impl Reaper {
     }
 
     fn search(&mut self, report: &mut impl FnMut(ExitRecord)) {
-        if self.collect_one(Which::Any, report) && self.children.len() > FEW {
+        if !self.collect_one(Which::Any, report) {
+            return;
+        }
+        if self.children.len() > FEW {
             // There are some: asking for each by its number costs less than searching all for each.
             let pids: Vec<u32> = self.children.keys().copied().collect();
             for pid in pids {

@@ -1,34 +1,38 @@
 //! A process enters its entry and is a worker from then on.
 
-use super::{Process, announce, prepare};
-use crate::entry::Finished;
+use super::{Process, announce, go_on_without_parent, prepare};
+use crate::entry::{self, Finished, Registration};
 use crate::inputs::Inputs;
 use crate::sys::exit;
+use crate::sys::threads;
 use crate::wire::{Failure, Reply};
-use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 
 /// Runs the entry and ends the process with what it returned.
-pub(super) fn enter(mut process: Process, name: &str) -> ! {
-    let (entry, mut inputs, bound) = match bind(&mut process, name) {
+pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
+    let (mut inputs, bound) = match bind(&mut process, &entry) {
         Ok(bound) => bound,
         Err(failure) => process.fail(failure),
     };
-    process.set_title(entry);
-    super::go_on_without_parent(&process);
-    let Process { socket, inbox, owner, .. } = process;
-    drop((inbox, owner));
+    // With threads, which preparation made, the old title stays: it could be read while it is written.
+    if let Some(proof) = process.single.take().or_else(|| threads::single().ok()) {
+        process.set_title(&proof, entry.name);
+    }
+    go_on_without_parent(&process);
+    let Process { socket, owner, .. } = process;
+    // Closes its descriptor. Freeing the rest would copy pages that are shared with the template, to no end.
+    drop(owner.leave());
     // Who started this process may have given up by now (its deadline passed, or it is gone): then it never starts.
-    if announce(&socket, &Reply::Started { pid: std::process::id() }).is_err() {
+    let pid = rustix::process::getpid().as_raw_pid() as u32;
+    if announce(&socket, &Reply::Started { pid }).is_err() {
         exit::now(0);
     }
     drop(socket);
-    exit::skip_inherited_handlers();
     let code = match panic::catch_unwind(AssertUnwindSafe(bound)) {
         Ok(Finished::Code(code)) => i32::from(code),
         Ok(Finished::Error(error)) => {
-            eprintln!("{entry}: {error}");
+            eprintln!("{}: {error}", entry.name);
             1
         }
         Err(_) => exit::PANICKED,
@@ -39,13 +43,11 @@ pub(super) fn enter(mut process: Process, name: &str) -> ! {
     exit::now(code)
 }
 
-type Ready = (&'static str, Inputs, crate::entry::Bound);
-
-fn bind(process: &mut Process, name: &str) -> Result<Ready, Failure> {
-    let entry = prepare::find(name.as_bytes())?;
-    let socket: OwnedFd =
-        process.socket.try_clone().map_err(|error| Failure::system("duplicate the socket", &error))?;
+/// Finds an input for each parameter. The socket is duplicated: the parameter has its own while this end still has to answer.
+fn bind(process: &mut Process, entry: &Registration) -> Result<(Inputs, entry::Bound), Failure> {
+    let socket = rustix::io::fcntl_dupfd_cloexec(&process.socket, 3)
+        .map_err(|errno| Failure::system("duplicate the socket", &errno.into()))?;
     let mut inputs = Inputs::new(Some(UnixStream::from(socket)), std::mem::take(&mut process.inputs));
-    let bound = prepare::bind_inputs(&entry, &mut inputs)?;
-    Ok((entry.name, inputs, bound))
+    let bound = prepare::bind_inputs(entry, &mut inputs)?;
+    Ok((inputs, bound))
 }

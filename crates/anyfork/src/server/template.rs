@@ -1,29 +1,32 @@
 //! A template: forks on request, reports how its children ended, and ends with its owner.
 
 use super::reaper::{Child, Reaper};
-use super::{Process, announce, prepare, send_failure};
+use super::{Owner, Process, announce, prepare, send_failure};
 use crate::channel::{Filled, Message, Outbox};
 use crate::entry::AFTER_FORK;
 use crate::handover::{self, Nonce};
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
-use crate::sys::signal;
+use crate::sys::signal::{self, Deaf};
 use crate::sys::socket::Blocking;
-use crate::sys::threads::{self, Threads};
+use crate::sys::threads::{self, SingleThread, Threads};
 use crate::wire::{Failure, FailureKind, Malformed, Order, Reply, Role};
+use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal};
+use smallvec::SmallVec;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 struct Template {
     process: Process,
+    deaf: Deaf,
     reaper: Reaper,
     /// Reports that the owner has not taken yet.
     reports: Outbox,
     /// Fork no more; end when nobody depends on this process.
     ending: bool,
     /// The socket is at its end; only the owner's pidfd tells now.
-    deaf: bool,
+    alone: bool,
     pid: u32,
 }
 
@@ -31,7 +34,7 @@ struct Template {
 enum Became {
     Same,
     /// It is the new process, and this is its socket.
-    Child { socket: OwnedFd, role: Role, exec: Option<Nonce> },
+    Child { single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Nonce> },
 }
 
 /// Serves fork orders. Returns in each fork, as the new process; the template itself ends in here.
@@ -43,20 +46,26 @@ pub(super) fn serve(process: Process) -> Process {
     };
     // What is half-written now would come out once more in every fork.
     exit::flush_output();
-    let what = if process.adopts { "default template" } else { "template" };
-    process.set_title(what);
-    signal::become_deaf(&proof);
+    exit::skip_earlier_handlers();
+    process.set_title(&proof, if process.adopts { "default template" } else { "template" });
+    let deaf = match Deaf::new(&proof) {
+        Ok(deaf) => deaf,
+        Err(error) => process.fail(Failure::system("read signals", &error)),
+    };
     if announce(&process.socket, &Reply::Ready { pid }).is_err() {
         exit::now(0);
     }
     // From here on the owner's end is seen on its socket and its pidfd; a death signal would come from the parent.
     super::go_on_without_parent(&process);
     let mut template =
-        Template { process, reaper: Reaper::default(), reports: Outbox::default(), ending: false, deaf: false, pid };
+        Template { process, deaf, reaper: Reaper::default(), reports: Outbox::default(), ending: false, alone: false, pid };
     loop {
         match template.turn() {
             Ok(Became::Same) => {}
-            Ok(Became::Child { socket, role, exec }) => return template.into_child(socket, role, exec),
+            Ok(Became::Child { single, socket, role, exec }) => {
+                let process = template.into_child(socket, role, exec);
+                return Process { single: Some(single), ..process };
+            }
             // Its owner sees the socket close; nothing else could be told to it.
             Err(_) => template.end(),
         }
@@ -69,9 +78,7 @@ impl Template {
         if self.ending && !self.reaper.has_dependents() {
             exit::now(0);
         }
-        let socket = (!self.deaf).then(|| self.process.socket.as_fd());
-        let watched = [socket, self.process.owner.pidfd.as_ref().map(AsFd::as_fd)];
-        let [orders, owner_ended] = signal::sleep(watched, !self.reports.is_empty(), self.reaper.timeout())?;
+        let [orders, child_ended, owner_ended] = self.sleep()?;
         if owner_ended {
             self.end();
         }
@@ -79,8 +86,26 @@ impl Template {
         if orders && let child @ Became::Child { .. } = self.take_orders()? {
             return Ok(child);
         }
-        self.collect();
+        self.collect(if child_ended { self.deaf.ended_child() } else { None });
         Ok(Became::Same)
+    }
+
+    /// Sleeps until there are orders, a child has ended, or the owner has.
+    fn sleep(&self) -> io::Result<[bool; 3]> {
+        let orders = if self.reports.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        let mut polls: SmallVec<[PollFd<'_>; 3]> = SmallVec::new();
+        polls.push(PollFd::new(&self.deaf, PollFlags::IN));
+        if !self.alone {
+            polls.push(PollFd::new(&self.process.socket, orders));
+        }
+        let owner_at = polls.len();
+        if let Some(pidfd) = &self.process.owner.pidfd {
+            polls.push(PollFd::new(pidfd, PollFlags::IN));
+        }
+        let timeout = self.reaper.timeout().and_then(|timeout| timeout.try_into().ok());
+        rustix::io::retry_on_intr(|| rustix::event::poll(&mut polls, timeout.as_ref()))?;
+        let ready = |index: usize| polls.get(index).is_some_and(|poll| !poll.revents().is_empty());
+        Ok([!self.alone && ready(1), ready(0), ready(owner_at)])
     }
 
     /// Takes what has come. One message holds at most one fork order, as each carries a descriptor.
@@ -89,7 +114,7 @@ impl Template {
             Filled::Some => {}
             Filled::Nothing => return Ok(Became::Same),
             // An owner that has said so keeps no handle, but those that depend on it live as long as it does.
-            Filled::End if self.ending && self.process.owner.pidfd.is_some() => self.deaf = true,
+            Filled::End if self.ending && self.process.owner.pidfd.is_some() => self.alone = true,
             Filled::End => self.end(),
         }
         while let Some(message) = self.process.inbox.next().map_err(invalid)? {
@@ -117,8 +142,8 @@ impl Template {
                 }
             }
             Order::Own { owner } => {
-                self.process.owner.pid = owner;
-                self.process.owner.pidfd = descriptor;
+                let program = std::mem::take(&mut self.process.owner.program);
+                self.process.owner = Owner::new(owner, descriptor, program);
                 self.reaper.forget_ids();
                 announce(&self.process.socket, &Reply::Ready { pid: self.pid })?;
             }
@@ -140,7 +165,7 @@ impl Template {
             Err(threads) => Err(has_threads("fork", &threads)),
         };
         match forked {
-            Ok(Fork::Child) => return Became::Child { socket, role, exec },
+            Ok(Fork::Child(single)) => return Became::Child { single, socket, role, exec },
             Ok(Fork::Parent(pid)) => self.reaper.add(pid, Child { id: Some(id), role }),
             Err(failure) => send_failure(socket, failure, Blocking::No),
         }
@@ -149,8 +174,8 @@ impl Template {
 
     /// In the child: what belongs to the template is closed or forgotten, what was queued is inherited.
     fn into_child(self, socket: OwnedFd, role: Role, exec: Option<Nonce>) -> Process {
-        signal::hear_again();
-        let Template { process, reaper, reports, pid, .. } = self;
+        let Template { process, deaf, reaper, reports, pid, .. } = self;
+        deaf.hear();
         // Their memory stays shared with the template as long as it is not touched.
         std::mem::forget((reaper, reports));
         // The template's own socket is closed here.
@@ -171,10 +196,10 @@ impl Template {
         process
     }
 
-    fn collect(&mut self) {
+    fn collect(&mut self, ended: Option<u32>) {
         let Template { reaper, reports, process, .. } = self;
-        reaper.collect(|record| {
-            Reply::Exited(vec![record]).append(&mut reports.bytes, 0);
+        reaper.collect(ended, |record| {
+            Reply::Exited(record).append(&mut reports.bytes, 0);
             let _ = reports.flush(&process.socket, Blocking::No);
         });
     }

@@ -24,12 +24,12 @@ pub(crate) fn flush_output() {
     unsafe { libc::fflush(std::ptr::null_mut()) };
 }
 
-/// Lets `exit(3)`, when called by the entry, end this process without the atexit handlers of its template.
+/// In a template: lets `exit(3)`, when called in a fork, end that without the atexit handlers that were registered before now.
 ///
-/// Handlers run in the reverse order of their registration: those that the entry registers from now on come
-/// first, then this one, and it does not return.
+/// Handlers run in the reverse order of their registration: those that a fork registers come first, then this one,
+/// and it does not return.
 #[cfg(target_env = "gnu")]
-pub(crate) fn skip_inherited_handlers() {
+pub(crate) fn skip_earlier_handlers() {
     unsafe extern "C" {
         fn on_exit(function: extern "C" fn(c_int, *mut libc::c_void), argument: *mut libc::c_void) -> c_int;
     }
@@ -43,6 +43,6 @@ pub(crate) fn skip_inherited_handlers() {
 
 /// Other C libraries have no on_exit(3): there, an entry that calls `exit(3)` runs its template's handlers.
 #[cfg(not(target_env = "gnu"))]
-pub(crate) fn skip_inherited_handlers() {
+pub(crate) fn skip_earlier_handlers() {
     let _: Option<c_int> = None;
 }

@@ -9,15 +9,16 @@ use super::threads::SingleThread;
 use std::io;
 
 pub(crate) enum Fork {
-    Child,
+    /// The new process, which has one thread.
+    Child(SingleThread),
     Parent(u32),
 }
 
-pub(crate) fn fork(_proof: SingleThread) -> io::Result<Fork> {
+pub(crate) fn fork(proof: SingleThread) -> io::Result<Fork> {
     // SAFETY: this process has one thread, so the child's copy of memory is consistent and no lock is held by others.
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
-        0 => Ok(Fork::Child),
+        0 => Ok(Fork::Child(proof)),
         pid => Ok(Fork::Parent(pid as u32)),
     }
 }

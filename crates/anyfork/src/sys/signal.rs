@@ -1,49 +1,62 @@
-//! Signals of a template: all blocked, except SIGCHLD while it sleeps. Blocked is better than ignored here: a fork undoes
-//! it with one call, and nothing stays pending for the child.
+//! Signals of a template: all blocked, SIGCHLD read from a signalfd(2). Blocked is better than ignored here: a fork undoes it
+//! with one call, and nothing stays pending for the child. And a handler would write to memory that is shared with the forks.
 //!
 //! # Safety
-//! sigaction(2), sigprocmask(2) and ppoll(2) on initialised objects; the handler touches nothing but atomics.
+//! sigaction(2), sigprocmask(2) and signalfd(2) on initialised objects.
 #![allow(unsafe_code)]
 
 use super::threads::SingleThread;
 use std::ffi::c_int;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-/// The child named by the last SIGCHLD; more than one may have ended.
-static ENDED: AtomicU32 = AtomicU32::new(0);
-
-extern "C" fn note_child(_: c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    // SAFETY: the kernel passes a valid siginfo to a handler that was installed with SA_SIGINFO.
-    let pid = unsafe { (*info).si_pid() };
-    ENDED.store(pid as u32, Ordering::Relaxed);
+/// A process to which only SIGKILL and SIGSTOP happen; that a child has ended it can read.
+#[derive(Debug)]
+pub(crate) struct Deaf {
+    children: OwnedFd,
 }
 
-/// Takes the number of the child that the last SIGCHLD named.
-pub(crate) fn take_ended_child() -> Option<u32> {
-    let pid = ENDED.swap(0, Ordering::Relaxed);
-    (pid != 0).then_some(pid)
+impl Deaf {
+    /// Blocks all signals of this process.
+    pub(crate) fn new(_proof: &SingleThread) -> io::Result<Self> {
+        // Were SIGCHLD ignored, the kernel would throw the statuses of the children away.
+        set_default(libc::SIGCHLD);
+        set_mask(&all());
+        let mut child = none();
+        // SAFETY: an initialised set.
+        unsafe { libc::sigaddset(&mut child, libc::SIGCHLD) };
+        // SAFETY: an initialised set; -1 asks for a new descriptor.
+        let number = unsafe { libc::signalfd(-1, &child, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+        if number < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the call has just made it.
+        Ok(Deaf { children: unsafe { OwnedFd::from_raw_fd(number) } })
+    }
+
+    /// The child that the pending SIGCHLD names. More than one may have ended: signals of one kind merge.
+    pub(crate) fn ended_child(&self) -> Option<u32> {
+        const PID_AT: usize = std::mem::offset_of!(libc::signalfd_siginfo, ssi_pid);
+        let mut info = [0; size_of::<libc::signalfd_siginfo>()];
+        match rustix::io::read(&self.children, &mut info) {
+            Ok(length) if length == info.len() => info[PID_AT..].first_chunk().map(|pid| u32::from_ne_bytes(*pid)),
+            _ => None,
+        }
+    }
+
+    /// In a forked child: an empty mask again.
+    pub(crate) fn hear(self) {
+        set_mask(&none());
+    }
 }
 
-/// From now on only SIGKILL and SIGSTOP act on this process; SIGCHLD is noted during [`sleep`].
-pub(crate) fn become_deaf(_proof: &SingleThread) {
-    let mut action: libc::sigaction = zeroed();
-    action.sa_sigaction = note_child as *const () as usize;
-    action.sa_flags = libc::SA_SIGINFO | libc::SA_NOCLDSTOP;
-    set_mask(&all());
-    // SAFETY: an initialised action whose handler lives as long as the program.
-    unsafe { libc::sigaction(libc::SIGCHLD, &action, ptr::null_mut()) };
-}
-
-/// Undoes [`become_deaf`] in a forked child: empty mask, SIGCHLD as at the start.
-pub(crate) fn hear_again() {
-    set_default(libc::SIGCHLD);
-    ENDED.store(0, Ordering::Relaxed);
-    set_mask(&none());
+/// Readable when a child has ended.
+impl AsFd for Deaf {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.children.as_fd()
+    }
 }
 
 /// Gives every signal its default disposition: for a process forked from a program with handlers of its own.
@@ -60,40 +73,6 @@ pub(crate) fn ignore_sigpipe() {
     action.sa_sigaction = libc::SIG_IGN;
     // SAFETY: an initialised action.
     unsafe { libc::sigaction(libc::SIGPIPE, &action, ptr::null_mut()) };
-}
-
-/// Sleeps until a descriptor is ready, a child has ended, or the time has passed. `writable`: also wait until the first one is.
-/// Returns which of the descriptors are ready.
-pub(crate) fn sleep<const N: usize>(
-    descriptors: [Option<BorrowedFd<'_>>; N],
-    writable: bool,
-    timeout: Option<Duration>,
-) -> io::Result<[bool; N]> {
-    let mut polls = descriptors.map(|fd| libc::pollfd {
-        fd: fd.map_or(-1, |fd| fd.as_raw_fd()),
-        events: libc::POLLIN,
-        revents: 0,
-    });
-    if writable && let Some(first) = polls.first_mut() {
-        first.events |= libc::POLLOUT;
-    }
-    let timeout = timeout.map(|timeout| libc::timespec {
-        tv_sec: timeout.as_secs() as libc::time_t,
-        tv_nsec: timeout.subsec_nanos() as _,
-    });
-    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-    let mut mask = all();
-    // SAFETY: an initialised set.
-    unsafe { libc::sigdelset(&mut mask, libc::SIGCHLD) };
-    // SAFETY: an array of N initialised entries, and pointers to objects in this frame.
-    let ready = unsafe { libc::ppoll(polls.as_mut_ptr(), N as libc::nfds_t, timeout, &mask) };
-    if ready < 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-    }
-    Ok(polls.map(|poll| ready > 0 && poll.revents != 0))
 }
 
 /// Writes `signal` to a child that this process has not waited for, so its number is its own.
@@ -119,12 +98,8 @@ fn set_mask(mask: &libc::sigset_t) {
 }
 
 fn none() -> libc::sigset_t {
-    let mut set = MaybeUninit::uninit();
-    // SAFETY: sigemptyset initialises the set.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        set.assume_init()
-    }
+    // SAFETY: a set is an array of bits, and all zero is the empty one, in glibc as in musl.
+    unsafe { MaybeUninit::zeroed().assume_init() }
 }
 
 fn all() -> libc::sigset_t {

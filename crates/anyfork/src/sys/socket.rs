@@ -5,7 +5,6 @@ use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
-use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -78,7 +77,7 @@ pub(crate) struct Received {
 pub(crate) fn receive(
     socket: impl AsFd,
     buffer: &mut [u8],
-    descriptors: &mut VecDeque<OwnedFd>,
+    descriptors: &mut impl Extend<OwnedFd>,
     blocking: Blocking,
 ) -> io::Result<Received> {
     let flags =

@@ -8,6 +8,7 @@ use std::fs;
 
 /// The proof that the process had one thread when it was asked, and so still has unless this thread makes another.
 /// It stays on the thread that asked.
+#[derive(Debug)]
 pub(crate) struct SingleThread(std::marker::PhantomData<*const ()>);
 
 /// The names of all threads of a process that has more than one.

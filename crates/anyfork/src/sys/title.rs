@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::threads::SingleThread;
-use std::ffi::CString;
+use std::ffi::CStr;
 use std::sync::OnceLock;
 
 /// Bytes that an exec'd template reserves for later titles, its own and those of its forks.
@@ -15,20 +15,30 @@ pub(crate) const ROOM: usize = 240;
 /// Start and length of the argument area. Inherited by forks, whose area is at the same place.
 static AREA: OnceLock<Option<(usize, usize)>> = OnceLock::new();
 
-/// Shows `title` in the process list, cut to the room there is, and its last path segment as the short name.
-pub(crate) fn set(_proof: &SingleThread, title: &str) {
-    let short = title.trim_start_matches("anyfork: ").split(' ').next().unwrap_or(title);
-    let short = short.rsplit("::").next().unwrap_or(short);
-    if let Ok(short) = CString::new(&short.as_bytes()[..short.len().min(15)]) {
-        let _ = rustix::thread::set_name(&short);
-    }
+/// Shows `anyfork: `, `what` and `whose` in the process list, cut to the room there is, and the last path segment of
+/// `what` as the short name. Allocates nothing: it is called in each fork.
+pub(crate) fn set(_proof: &SingleThread, what: &str, whose: &str) {
+    set_short_name(what.as_bytes());
     let Some((start, length)) = *AREA.get_or_init(area) else { return };
-    let title = title.as_bytes();
-    let used = title.len().min(length - 1);
-    // SAFETY: see the module's documentation; `used` is less than the area's length.
-    unsafe {
-        std::ptr::copy_nonoverlapping(title.as_ptr(), start as *mut u8, used);
-        std::ptr::write_bytes((start + used) as *mut u8, 0, length - used);
+    let mut used = 0;
+    for part in ["anyfork: ", what, whose] {
+        let part = &part.as_bytes()[..part.len().min(length - 1 - used)];
+        // SAFETY: see the module's documentation; `used` and the part together are less than the area's length.
+        unsafe { std::ptr::copy_nonoverlapping(part.as_ptr(), (start + used) as *mut u8, part.len()) };
+        used += part.len();
+    }
+    // SAFETY: as above.
+    unsafe { std::ptr::write_bytes((start + used) as *mut u8, 0, length - used) };
+}
+
+fn set_short_name(path: &[u8]) {
+    let last = path.iter().rposition(|byte| *byte == b':').map_or(path, |colon| &path[colon + 1..]);
+    let mut short = [0; 16];
+    for (to, from) in short[..15].iter_mut().zip(last) {
+        *to = *from;
+    }
+    if let Ok(short) = CStr::from_bytes_until_nul(&short) {
+        let _ = rustix::thread::set_name(short);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Frames: an eight-byte header (payload length, kind, number of descriptors) and a payload.
 
+use super::Bytes;
+
 /// Bytes of a header: `u32` payload length, `u16` kind, `u16` descriptors, little-endian.
 pub(crate) const HEADER: usize = 8;
 
@@ -34,7 +36,7 @@ pub(crate) fn split(bytes: &[u8]) -> Parsed<Option<(Frame<'_>, usize)>> {
 }
 
 /// Appends one frame to `out`; `payload` writes what is inside.
-pub(crate) fn append(out: &mut Vec<u8>, kind: u16, descriptors: u16, payload: impl FnOnce(&mut Writer<'_>)) {
+pub(crate) fn append(out: &mut Bytes, kind: u16, descriptors: u16, payload: impl FnOnce(&mut Writer<'_>)) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
     payload(&mut Writer(out));
@@ -46,7 +48,7 @@ pub(crate) fn append(out: &mut Vec<u8>, kind: u16, descriptors: u16, payload: im
 }
 
 /// Writes the fields of a payload.
-pub(crate) struct Writer<'a>(&'a mut Vec<u8>);
+pub(crate) struct Writer<'a>(&'a mut Bytes);
 
 impl Writer<'_> {
     pub(crate) fn u8(&mut self, value: u8) {
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_frame_is_split_off_only_when_it_is_whole() {
-        let mut bytes = Vec::new();
+        let mut bytes = Bytes::new();
         append(&mut bytes, 7, 2, |w| w.octets(b"abc"));
         append(&mut bytes, 8, 0, |_| {});
         for cut in 0..bytes.len() - HEADER {

@@ -11,5 +11,8 @@ pub(crate) use reply::{ExitRecord, Failure, FailureKind, Reply};
 /// The version both ends must speak; any change of a frame's meaning raises it.
 pub(crate) const VERSION: u16 = 1;
 
+/// The bytes of a few frames. Most starts fit into it without an allocation, which in a fork would copy pages of its template.
+pub(crate) type Bytes = smallvec::SmallVec<[u8; 256]>;
+
 /// An argument longer than this travels as a sealed memfd instead of inside a frame, in bytes.
 pub(crate) const INLINE_ARGUMENT: usize = 64 * 1024;

@@ -1,5 +1,6 @@
 //! Orders: what the client sends to a process that is being prepared, or to a template.
 
+use super::Bytes;
 use super::frame::{Frame, Malformed, Parsed, Reader, append};
 
 /// The first order after an exec: proves that the descriptor is the one that was meant, and that both ends are one build.
@@ -113,7 +114,7 @@ mod kind {
 
 impl<'a> Order<'a> {
     /// Appends the order as a frame that says `descriptors` come along.
-    pub(crate) fn append(&self, out: &mut Vec<u8>, descriptors: u16) {
+    pub(crate) fn append(&self, out: &mut Bytes, descriptors: u16) {
         append(out, self.kind(), descriptors, |w| match self {
             Order::Hello(hello) => {
                 w.u16(hello.version);
@@ -274,7 +275,7 @@ mod tests {
     #[test]
     fn every_order_comes_back_as_it_was_written() {
         for (order, descriptors) in samples() {
-            let mut bytes = Vec::new();
+            let mut bytes = Bytes::new();
             order.append(&mut bytes, descriptors);
             let (frame, used) = split(&bytes).unwrap().unwrap();
             assert_eq!((used, frame.descriptors), (bytes.len(), descriptors));
@@ -285,7 +286,7 @@ mod tests {
     #[test]
     fn a_wrong_number_of_descriptors_is_refused() {
         for (order, descriptors) in samples() {
-            let mut bytes = Vec::new();
+            let mut bytes = Bytes::new();
             order.append(&mut bytes, descriptors);
             let (frame, _) = split(&bytes).unwrap().unwrap();
             let wrong = if order == Order::Descriptors { 0 } else { descriptors + 1 };
@@ -300,7 +301,7 @@ mod tests {
                 order,
                 Order::Hello(_) | Order::Arg(_) | Order::Name(_) | Order::Run { .. } | Order::Bundle { .. }
             );
-            let mut bytes = Vec::new();
+            let mut bytes = Bytes::new();
             order.append(&mut bytes, descriptors);
             let (frame, _) = split(&bytes).unwrap().unwrap();
             let longer = [frame.payload, &[7]].concat();

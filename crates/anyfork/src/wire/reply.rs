@@ -1,5 +1,6 @@
 //! Replies: what a process says of itself, once, and what a template reports of its children.
 
+use super::Bytes;
 use super::frame::{Frame, Malformed, Parsed, Reader, append};
 
 /// What went wrong in the new process or in its template.
@@ -66,7 +67,7 @@ pub(crate) enum Reply {
     Failed(Failure),
     /// A template could not make this process, and has no socket on which to say so.
     NotForked { id: u64, errno: i32 },
-    Exited(Vec<ExitRecord>),
+    Exited(ExitRecord),
 }
 
 mod kind {
@@ -92,7 +93,7 @@ const KINDS: [FailureKind; 8] = [
 const MAX_TEXT: usize = 64 * 1024;
 
 impl Reply {
-    pub(crate) fn append(&self, out: &mut Vec<u8>, descriptors: u16) {
+    pub(crate) fn append(&self, out: &mut Bytes, descriptors: u16) {
         match self {
             Reply::Ready { pid } => append(out, kind::READY, descriptors, |w| w.u32(*pid)),
             Reply::Started { pid } => append(out, kind::STARTED, descriptors, |w| w.u32(*pid)),
@@ -107,20 +108,14 @@ impl Reply {
                 w.u64(*id);
                 w.u32(*errno as u32);
             }),
-            Reply::Exited(records) => append(out, kind::EXITED, descriptors, |w| {
-                for record in records {
-                    w.u64(record.id);
-                    w.u32(record.pid);
-                    w.u32(record.wait_status as u32);
-                    for value in [
-                        record.user_us,
-                        record.system_us,
-                        record.peak_kib,
-                        record.minor_faults,
-                        record.major_faults,
-                    ] {
-                        w.u64(value);
-                    }
+            Reply::Exited(record) => append(out, kind::EXITED, descriptors, |w| {
+                w.u64(record.id);
+                w.u32(record.pid);
+                w.u32(record.wait_status as u32);
+                for value in
+                    [record.user_us, record.system_us, record.peak_kib, record.minor_faults, record.major_faults]
+                {
+                    w.u64(value);
                 }
             }),
         }
@@ -146,22 +141,16 @@ impl Reply {
                 message: text(&mut r)?,
             }),
             kind::NOT_FORKED => Reply::NotForked { id: r.u64()?, errno: r.u32()? as i32 },
-            kind::EXITED => {
-                let mut records = Vec::new();
-                while !r.is_empty() {
-                    records.push(ExitRecord {
-                        id: r.u64()?,
-                        pid: r.u32()?,
-                        wait_status: r.u32()? as i32,
-                        user_us: r.u64()?,
-                        system_us: r.u64()?,
-                        peak_kib: r.u64()?,
-                        minor_faults: r.u64()?,
-                        major_faults: r.u64()?,
-                    });
-                }
-                Reply::Exited(records)
-            }
+            kind::EXITED => Reply::Exited(ExitRecord {
+                id: r.u64()?,
+                pid: r.u32()?,
+                wait_status: r.u32()? as i32,
+                user_us: r.u64()?,
+                system_us: r.u64()?,
+                peak_kib: r.u64()?,
+                minor_faults: r.u64()?,
+                major_faults: r.u64()?,
+            }),
             _ => return Err(Malformed("an unknown reply")),
         };
         r.finish()?;
@@ -202,15 +191,14 @@ mod tests {
                 message: "ä\n".into(),
             }),
             Reply::NotForked { id: 1 << 50, errno: 24 },
-            Reply::Exited(vec![]),
-            Reply::Exited(vec![record, ExitRecord::default()]),
+            Reply::Exited(record),
         ]
     }
 
     #[test]
     fn every_reply_comes_back_as_it_was_written() {
         for reply in samples() {
-            let mut bytes = Vec::new();
+            let mut bytes = Bytes::new();
             reply.append(&mut bytes, 0);
             let (frame, used) = split(&bytes).unwrap().unwrap();
             assert_eq!(used, bytes.len());
@@ -221,7 +209,7 @@ mod tests {
     #[test]
     fn forged_replies_are_refused() {
         for reply in samples() {
-            let mut bytes = Vec::new();
+            let mut bytes = Bytes::new();
             reply.append(&mut bytes, 0);
             let (frame, _) = split(&bytes).unwrap().unwrap();
             assert!(Reply::parse(Frame { descriptors: 2, ..frame }).is_err());
@@ -241,7 +229,7 @@ mod tests {
             object: String::new(),
             message: "ä".repeat(MAX_TEXT),
         };
-        let mut bytes = Vec::new();
+        let mut bytes = Bytes::new();
         Reply::Failed(failure).append(&mut bytes, 0);
         let (frame, _) = split(&bytes).unwrap().unwrap();
         let Ok(Reply::Failed(failure)) = Reply::parse(frame) else { panic!("no failure") };
