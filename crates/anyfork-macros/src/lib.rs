@@ -8,8 +8,8 @@ use syn::{Error, FnArg, ItemFn, ReturnType, Type};
 
 /// Registers a function as an entry: a function that a new process can be told to run.
 ///
-/// It is registered under its path, `my_crate::module::name`. The name then stands for an `anyfork::Entry`, which can be
-/// handed to `run`, `start` and `call`, and can be called like the function.
+/// It is registered under its path, `my_crate::module::name`. The name then stands for the entry: hand it to `run`, `start` and
+/// `call`. To call the function here, in this process, write `name()(parameters)`: `name()` is an `anyfork::Entry`.
 ///
 /// **Parameters** take, in order: the process's socket (a first parameter of type `std::os::unix::net::UnixStream`, may
 /// be left out), then the descriptors and arguments that were sent. A descriptor fits every type that is
@@ -48,7 +48,8 @@ fn entry_of(function: ItemFn) -> syn::Result<Tokens> {
     let types = parameter_types(&function)?;
     let ItemFn { attrs, vis, sig, block, .. } = &function;
     let name = &sig.ident;
-    // Inside the function its name must mean the entry, so that an entry can start itself.
+    // A function, because a constant could not be shadowed: `let worker = process.run(worker)?` has to work.
+    // Inside it the name must mean the entry, so that an entry can start itself.
     let inner = syn::Signature { ident: quote::format_ident!("entry_function"), ..sig.clone() };
     let (docs, attributes): (Vec<_>, Vec<_>) = attrs.iter().partition(|attribute| attribute.path().is_ident("doc"));
     let output = match &sig.output {
@@ -58,8 +59,8 @@ fn entry_of(function: ItemFn) -> syn::Result<Tokens> {
     let values: Vec<_> = (0..types.len()).map(|index| quote::format_ident!("input_{index}")).collect();
     Ok(quote! {
         #(#docs)*
-        #[allow(non_upper_case_globals, dead_code)]
-        #vis const #name: ::anyfork::Entry<fn(#(#types),*) -> #output> = {
+        #[allow(dead_code)]
+        #vis const fn #name() -> ::anyfork::Entry<fn(#(#types),*) -> #output> {
             #(#attributes)*
             #inner #block
 
@@ -87,7 +88,7 @@ fn entry_of(function: ItemFn) -> syn::Result<Tokens> {
             };
 
             ::anyfork::Entry::new(::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)), entry_function)
-        };
+        }
     })
 }
 

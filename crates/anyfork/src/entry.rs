@@ -3,12 +3,13 @@
 use crate::inputs::{InputError, Inputs};
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 
-/// A function that a new process can be told to run: what `#[anyfork::entry]` makes of the function below it.
+/// A function that a new process can be told to run, with its name: what `#[anyfork::entry]` makes of the function below it.
 ///
-/// It can be handed to [`Process::run`](crate::Process::run) and the like, and it can still be called as the
-/// function it was:
+/// The attribute turns the function `double` into one that returns its `Entry`. `double` itself, without parentheses, is what
+/// [`Process::run`](crate::Process::run) and the like take. The function can be called through the entry:
 ///
 /// ```
 /// #[anyfork::entry]
@@ -16,9 +17,10 @@ use std::ops::Deref;
 ///     if number < 1000 { Ok(()) } else { Err(format!("{number} is too large")) }
 /// }
 ///
-/// assert_eq!(double.name().rsplit("::").next(), Some("double"));
-/// assert!(double(4000).is_err());
+/// assert_eq!(double().name().rsplit("::").next(), Some("double"));
+/// assert!(double()(4000).is_err());
 /// ```
+#[must_use = "this is the entry; it does not run by being named"]
 pub struct Entry<F> {
     name: &'static str,
     function: F,
@@ -58,7 +60,7 @@ impl<F> fmt::Debug for Entry<F> {
     }
 }
 
-/// What names an entry: the entry itself (checked by the compiler) or its path as a string.
+/// What names an entry: the function under `#[anyfork::entry]` (checked by the compiler), its [`Entry`], or its path as a string.
 ///
 /// ```
 /// # #[anyfork::entry] fn serve() {}
@@ -66,30 +68,50 @@ impl<F> fmt::Debug for Entry<F> {
 /// assert_eq!(serve.entry_name(), concat!(module_path!(), "::serve"));
 /// assert_eq!("my_crate::serve".entry_name(), "my_crate::serve");
 /// ```
-pub trait ToEntry {
+///
+/// `By` says which of them it is; the compiler finds it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no entry",
+    note = "an entry is a function with the attribute `#[anyfork::entry]`, or the path of one as a string"
+)]
+pub trait ToEntry<By> {
     /// The path under which the entry is registered.
     fn entry_name(&self) -> Cow<'static, str>;
 }
 
-impl<F> ToEntry for Entry<F> {
+/// See [`ToEntry`]: by the function.
+#[derive(Debug)]
+pub struct ByFunction<F>(PhantomData<F>);
+
+/// See [`ToEntry`]: by the path.
+#[derive(Debug)]
+pub struct ByPath(());
+
+impl<N: Fn() -> Entry<F>, F> ToEntry<ByFunction<F>> for N {
+    fn entry_name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(self().name)
+    }
+}
+
+impl<F> ToEntry<ByPath> for Entry<F> {
     fn entry_name(&self) -> Cow<'static, str> {
         Cow::Borrowed(self.name)
     }
 }
 
-impl ToEntry for str {
+impl ToEntry<ByPath> for str {
     fn entry_name(&self) -> Cow<'static, str> {
         Cow::Owned(self.to_owned())
     }
 }
 
-impl ToEntry for String {
+impl ToEntry<ByPath> for String {
     fn entry_name(&self) -> Cow<'static, str> {
         self.as_str().entry_name()
     }
 }
 
-impl<T: ToEntry + ?Sized> ToEntry for &T {
+impl<T: ToEntry<ByPath> + ?Sized> ToEntry<ByPath> for &T {
     fn entry_name(&self) -> Cow<'static, str> {
         (**self).entry_name()
     }

@@ -21,6 +21,9 @@ use std::time::{Duration, Instant};
 /// How long a start or a preparation may take, if nothing else is said.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 
+/// No arguments, for a [`Process::call`] of an entry without parameters.
+pub const NO_ARGS: [&str; 0] = [];
+
 /// The most arguments of a [`Process::call`]: so many of 1 KiB fit into one frame.
 const MOST_CALL_ARGUMENTS: usize = 900;
 
@@ -158,11 +161,11 @@ impl Process {
 
     /// Runs an entry in the process now, to prepare it: to load data, to warm caches. (What AnyEvent::Fork does with `eval`.)
     ///
-    /// The process is started by this and works while the program goes on. The entry gets `args` as its inputs, not those
+    /// The process is started by this and works while the program goes on. The entry gets `args` ([`NO_ARGS`] if it takes none) as its inputs, not those
     /// that are queued, and no socket. If it returns an error or panics, the process ends, and [`run`](Process::run) or [`template`](Process::template) fail with
     /// [`Preparation`](ErrorKind::Preparation) and its message. What it opens and leaves open stays open in the process
     /// and in all its forks.
-    pub fn call<I>(mut self, entry: impl ToEntry, args: I) -> Self
+    pub fn call<By, I>(mut self, entry: impl ToEntry<By>, args: I) -> Self
     where
         I: IntoIterator,
         I::Item: ToArg,
@@ -245,7 +248,7 @@ impl Process {
     ///
     /// The result is a value that an event loop can wait for; errors come from there. The entry gets the process's socket (if its first parameter wants it) and all arguments and
     /// descriptors, those inherited from its template first.
-    pub fn start(mut self, entry: impl ToEntry) -> Starting<Worker> {
+    pub fn start<By>(mut self, entry: impl ToEntry<By>) -> Starting<Worker> {
         let entry = entry.entry_name();
         if entry.len() > 4096 {
             self.keep(Error::new(ErrorKind::InvalidInput, "start", "an entry's name is at most 4096 bytes"));
@@ -259,7 +262,7 @@ impl Process {
     ///
     /// # Errors
     /// As [`Starting::try_finish`].
-    pub fn run(self, entry: impl ToEntry) -> Result<Worker> {
+    pub fn run<By>(self, entry: impl ToEntry<By>) -> Result<Worker> {
         self.start(entry).wait()
     }
 

@@ -1,0 +1,77 @@
+//! Handles that came into a fork of the host, used and dropped there.
+
+use crate::{Outcome, entries, parked, release, say};
+use anyfork::{Error, ErrorKind, Process, Starting, Template, Worker};
+
+struct Handles {
+    worker: Worker,
+    killed_on_drop: Worker,
+    template: Template,
+    starting: Starting<Worker>,
+    preparing: Process,
+}
+
+pub(crate) fn run(_: &[&str]) -> Outcome {
+    let template = Process::new().template()?;
+    let handles = Handles {
+        worker: parked(template.fork())?.0,
+        killed_on_drop: parked(Process::new().kill_on_drop(true))?.0,
+        starting: template.fork().call(nap, ["500"]).arg(6).start(entries::exit_with),
+        preparing: template.fork().call(nap, ["500"]).arg(7),
+        template,
+    };
+    // SAFETY: this program has one thread.
+    let child = match unsafe { libc::fork() } {
+        0 => {
+            in_the_fork(handles);
+            // SAFETY: no preconditions.
+            unsafe { libc::_exit(0) }
+        }
+        child => child,
+    };
+    // SAFETY: it is this program's own child, and no status is asked for.
+    assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+    in_the_program(handles)
+}
+
+#[anyfork::entry]
+fn nap(milliseconds: u64) {
+    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+}
+
+fn shown<T>(result: Result<T, Error>) -> String {
+    match result {
+        Ok(_) => "worked".into(),
+        Err(error) if error.kind() == ErrorKind::ForeignHandle => "foreign".into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn in_the_fork(handles: Handles) {
+    let Handles { worker, killed_on_drop, template, starting, preparing } = handles;
+    say("wait", shown(worker.wait()));
+    say("try_wait", shown(worker.try_wait()));
+    say("exited", shown(worker.exited().try_finish()));
+    say("signal", shown(worker.signal(libc::SIGTERM)));
+    say("kill", shown(worker.kill()));
+    say("fork", shown(template.fork().run(entries::nothing)));
+    say("start", shown(starting.wait()));
+    say("prepared", shown(preparing.run(entries::exit_with)));
+    drop((worker, killed_on_drop, template));
+    // It has a default template of its own.
+    let own = Process::new().arg(8).run(entries::exit_with).and_then(|worker| worker.wait());
+    say("own", own.map_or_else(|error| error.to_string(), |status| status.to_string()));
+}
+
+fn in_the_program(handles: Handles) -> Outcome {
+    let Handles { worker, killed_on_drop, template, starting, preparing } = handles;
+    say("lives", worker.try_wait()?.is_none() && killed_on_drop.try_wait()?.is_none());
+    for (worker, code) in [(&worker, 4), (&killed_on_drop, 5)] {
+        release(worker, code);
+        say(&format!("code-{code}"), worker.wait()?.code().unwrap_or(-1));
+    }
+    say("forks", shown(template.fork().run(entries::nothing)));
+    say("started", shown(starting.wait().and_then(|worker| worker.wait())));
+    say("ran", shown(preparing.run(entries::exit_with).and_then(|worker| worker.wait())));
+    Ok(())
+}

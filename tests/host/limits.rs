@@ -1,0 +1,106 @@
+//! Starts while the template or the host may have no more processes or descriptors.
+
+use crate::{Outcome, entries, pause, say};
+use anyfork::{Process, Template, Worker};
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use std::fs::File;
+
+pub(crate) fn run(arguments: &[&str]) -> Outcome {
+    match arguments {
+        ["processes", user] => processes(user.parse()?),
+        ["template-descriptors"] => template_descriptors(),
+        ["host-descriptors"] => host_descriptors(),
+        _ => Err("which limit?".into()),
+    }
+}
+
+/// `kind errno text` of an error, `none` without one.
+fn shown(result: anyfork::Result<Worker>) -> String {
+    match result {
+        Ok(_) => "none".into(),
+        Err(error) => format!("{:?} {} {error}", error.kind(), error.raw_os_error().unwrap_or(0)),
+    }
+}
+
+/// As a user whom the limit concerns. Limits of another process of the same user may be set without privileges.
+fn processes(user: u32) -> Outcome {
+    rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(user))?;
+    let template = Process::new().template()?;
+    // After one start each it has closed what it had open while it got ready.
+    ended(template.fork().run(entries::park))?;
+    ended(Process::new().run(entries::park))?;
+    say("template", template.pid());
+    let file = File::open("/dev/null")?;
+    let templates = [template.pid(), anyfork_tests::children(std::process::id())[0]];
+    pause("look-before");
+    let usual = getrlimit(Resource::Nproc);
+    let limit = |current| {
+        let pids = templates.map(|pid| rustix::process::Pid::from_raw(pid as i32));
+        pids.into_iter().try_for_each(|pid| prlimit(pid, Resource::Nproc, Rlimit { current, ..usual }).map(drop))
+    };
+    limit(Some(1))?;
+    for (key, process) in [("plain", template.fork()), ("prepared", template.fork().call(entries::nothing, [""; 0]))] {
+        say(key, shown(process.fd(&file).run(entries::accept)));
+    }
+    say("default", shown(Process::new().run(entries::nothing)));
+    pause("look-after");
+    limit(usual.current)?;
+    say("template-again", shown(template.fork().run(entries::nothing)));
+    say("default-again", shown(Process::new().run(entries::nothing)));
+    Ok(())
+}
+
+/// The test lowers the template's limit step by step; each start must end, well or with the right error.
+fn template_descriptors() -> Outcome {
+    let template = Process::new().template()?;
+    // After one start each it has closed what it had open while it got ready.
+    ended(template.fork().run(entries::park))?;
+    ended(Process::new().run(entries::park))?;
+    say("template", template.pid());
+    let file = File::open("/dev/null")?;
+    for step in 0..12 {
+        pause(&format!("limit-{step}"));
+        let process = template.fork().fds([&file; 3]);
+        say(&format!("step-{step}"), shown(ended(process.run(entries::park))));
+    }
+    pause("lift-it");
+    say("again", shown(ended(template.fork().fds([&file; 50]).run(entries::park))));
+    pause("done");
+    Ok(())
+}
+
+/// A worker that has been started must also end, and its status arrive.
+fn ended(worker: anyfork::Result<Worker>) -> anyfork::Result<Worker> {
+    worker.inspect(|worker| {
+        crate::release(worker, 9);
+        assert_eq!(worker.wait().map(|status| status.code()).ok(), Some(Some(9)));
+    })
+}
+
+fn host_descriptors() -> Outcome {
+    sweep("first", || Process::new().run(entries::park))?;
+    let template: Template = Process::new().template()?;
+    sweep("template", || template.fork().run(entries::park))?;
+    sweep("exec", || Process::exec().run(entries::park))?;
+    sweep("prepared", || template.fork().call(entries::nothing, [""; 0]).run(entries::park))?;
+    sweep("bound", || template.fork().fd(std::io::stdin()).die_with_owner(true).run(entries::park))?;
+    pause("done");
+    Ok(())
+}
+
+/// Starts with room for no descriptor, one, two, and so on.
+fn sweep(key: &str, start: impl Fn() -> anyfork::Result<Worker>) -> Outcome {
+    let usual = getrlimit(Resource::Nofile);
+    let open = anyfork_tests::descriptors(std::process::id());
+    let first_free = (0..).find(|number| !open.contains_key(number)).unwrap_or(0);
+    let mut results = Vec::new();
+    for room in 0..10 {
+        setrlimit(Resource::Nofile, Rlimit { current: Some(u64::from(first_free + room)), ..usual })?;
+        let result = ended(start());
+        setrlimit(Resource::Nofile, usual)?;
+        results.push(shown(result));
+    }
+    say(key, results.join("|"));
+    say(&format!("{key}-again"), shown(ended(start())));
+    Ok(())
+}

@@ -1,0 +1,88 @@
+//! Limits: a failed fork, or a descriptor too many, is one failed request, and the next one works.
+
+use anyfork_tests::{descriptors, host, stat};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
+
+/// Lowers a limit of another process. Returns what it was.
+fn limit(pid: u32, resource: Resource, current: u64) -> Rlimit {
+    let lower = Rlimit { current: Some(current), ..getrlimit(resource) };
+    prlimit(Pid::from_raw(pid as i32), resource, lower).unwrap()
+}
+
+fn lift(pid: u32, resource: Resource, usual: Rlimit) {
+    prlimit(Pid::from_raw(pid as i32), resource, usual).unwrap();
+}
+
+#[test]
+fn a_fork_that_fails_is_one_failed_request() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: it takes root to become a user without other processes");
+        return;
+    }
+    let user = 1_000_000 + std::process::id() % 1_000_000;
+    let mut host = host!("limits", "processes", &user.to_string());
+    host.fact("look-before");
+    let templates = [host.number("template"), host.default_template()];
+    let before = templates.map(descriptors);
+    host.go();
+    for key in ["plain", "prepared", "default"] {
+        let failure = host.fact(key);
+        assert!(failure.starts_with(&format!("System {} ", libc::EAGAIN)), "{key}: {failure}");
+        assert!(failure.contains("fork in the template"), "{key}: {failure}");
+    }
+    host.fact("look-after");
+    assert_eq!(templates.map(descriptors), before, "what was sent with a failed request stays open");
+    host.go();
+    assert_eq!(host.fact("template-again"), "none");
+    assert_eq!(host.fact("default-again"), "none");
+    host.finish();
+}
+
+fn is_right(result: &str) -> bool {
+    result == "none" || result.starts_with(&format!("System {} ", libc::EMFILE))
+}
+
+#[test]
+fn a_template_without_free_descriptors_fails_requests_and_lives() {
+    let mut host = host!("limits", "template-descriptors");
+    let template = host.number("template");
+    let open = descriptors(template);
+    let mut usual = None;
+    let mut failures = 0;
+    for step in 0..12 {
+        host.fact(&format!("limit-{step}"));
+        let before = limit(template, Resource::Nofile, open.len() as u64 + step);
+        usual.get_or_insert(before);
+        host.go();
+        let result = host.fact(&format!("step-{step}"));
+        assert!(is_right(&result), "room for {step}: {result}");
+        failures += u32::from(result != "none");
+    }
+    assert!((2..12).contains(&failures), "{failures} of 12 failed");
+    host.fact("lift-it");
+    assert_eq!(descriptors(template), open);
+    lift(template, Resource::Nofile, usual.unwrap());
+    host.go();
+    assert_eq!(host.fact("again"), "none");
+    host.fact("done");
+    assert!(stat(template).is_some() && host.zombies().is_empty());
+    host.go();
+    host.finish();
+}
+
+#[test]
+fn a_host_without_free_descriptors_gets_an_error_and_works_again() {
+    let mut host = host!("limits", "host-descriptors");
+    for key in ["first", "template", "exec", "prepared", "bound"] {
+        let results = host.fact(key);
+        for (room, result) in results.split('|').enumerate() {
+            assert!(is_right(result), "{key} with room for {room}: {result}");
+        }
+        assert!(results.starts_with("System") && results.ends_with("none"), "{key}: {results}");
+        assert_eq!(host.fact(&format!("{key}-again")), "none");
+    }
+    host.fact("done");
+    anyfork_tests::within(anyfork_tests::LONG, "no zombies are left", || host.zombies().is_empty().then_some(()));
+    host.go();
+    host.finish();
+}

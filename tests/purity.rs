@@ -1,0 +1,59 @@
+//! anyfork leaves no trace in the program that uses it, can be used in a worker again, and its handles are inert in a fork.
+
+use anyfork_tests::{LONG, host, within};
+
+#[test]
+fn a_host_gets_no_thread_no_handler_and_one_child() {
+    let mut host = host!("purity", "traces");
+    let before = host.fact("before");
+    assert!(before.starts_with("1 "), "the host should begin with one thread: {before}");
+    assert_eq!(host.fact("during"), before);
+    assert_eq!(host.fact("after"), before);
+    assert_eq!(host.number("children"), 1);
+    host.finish();
+}
+
+fn works_in_a_worker(origin: &str) {
+    let mut host = host!("purity", "recursive", origin);
+    assert_eq!(host.number("code"), 3);
+    host.fact("done");
+    within(LONG, "the workers' templates end with them", || (host.family().len() <= 3).then_some(()));
+    within(LONG, "no zombies are left", || host.zombies().is_empty().then_some(()));
+    host.go();
+    host.finish();
+}
+
+#[test]
+fn a_worker_starts_workers_of_its_own() {
+    works_in_a_worker("default");
+}
+
+#[test]
+fn a_worker_of_a_nested_template_starts_workers_of_its_own() {
+    works_in_a_worker("nested");
+}
+
+#[test]
+fn a_fresh_exec_starts_workers_of_its_own() {
+    works_in_a_worker("exec");
+}
+
+#[test]
+fn a_worker_of_an_early_template_starts_workers_of_its_own() {
+    works_in_a_worker("early");
+}
+
+#[test]
+fn handles_in_a_fork_of_the_program_are_inert() {
+    let mut host = host!("foreign");
+    for what in ["wait", "try_wait", "exited", "signal", "kill", "fork", "start", "prepared"] {
+        assert_eq!(host.fact(what), "foreign", "{what}");
+    }
+    assert_eq!(host.fact("own"), "exit status: 8");
+    assert_eq!(host.fact("lives"), "true");
+    assert_eq!((host.number("code-4"), host.number("code-5")), (4, 5));
+    for what in ["forks", "started", "ran"] {
+        assert_eq!(host.fact(what), "worked", "{what}");
+    }
+    host.finish();
+}

@@ -1,0 +1,173 @@
+//! The checks, in their order, and how they are run.
+
+use crate::system;
+use std::env;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Each forces a fallback in anyfork: a facility of the kernel counts as missing. The root manifest lists the same.
+const FALLBACKS: [&str; 5] = [
+    "anyfork_no_close_range",
+    "anyfork_no_pidfd",
+    "anyfork_no_pidfd_hangup",
+    "anyfork_no_pidfd_info",
+    "anyfork_no_unshare",
+];
+
+/// Crates outside of the workspace, as strangers would write them, and how they are tested.
+const FIXTURES: [(&str, &[&str]); 4] =
+    [("manual", &[]), ("library", &[]), ("library", &["--release", "--test=hello"]), ("plugin", &[])];
+
+/// One command, and what it checks.
+pub(crate) struct Step {
+    title: String,
+    arguments: Vec<String>,
+    variables: Vec<(&'static str, String)>,
+}
+
+/// All steps. The whole suite is the last one, so that its summary ends the run.
+pub(crate) fn all(skip_fallbacks: bool) -> Vec<Step> {
+    let nextest = system::has_subcommand("nextest");
+    let mut steps = formatting();
+    steps.extend(lints());
+    steps.extend(documentation());
+    steps.extend(FIXTURES.iter().map(|(name, options)| fixture(name, options)));
+    if !skip_fallbacks {
+        steps.extend(FALLBACKS.iter().map(|fallback| forced(fallback, nextest)));
+    }
+    steps.push(Step::new("documentation tests", ["test", "--doc", "--workspace"]));
+    steps.extend(suite(nextest));
+    steps
+}
+
+fn formatting() -> Vec<Step> {
+    let mut steps = vec![Step::new("formatting", ["fmt", "--all", "--check"])];
+    for name in ["manual", "library", "plugin"] {
+        let step = Step::new(format!("formatting of the fixture {name}"), ["fmt", "--check", "--manifest-path"]);
+        // All members of its workspace; `--all` would go on to anyfork.
+        let packages: &[&str] = if name == "library" { &["--package=greeter", "--package=hello"] } else { &[] };
+        steps.push(step.with([manifest(name)]).with(packages));
+    }
+    steps
+}
+
+fn lints() -> [Step; 2] {
+    let deny = ["--", "-D", "warnings"];
+    [
+        Step::new("lints", ["clippy", "--workspace", "--all-targets"]).with(deny),
+        Step::new("lints without features", ["clippy", "--package=anyfork", "--all-targets", "--no-default-features"])
+            .with(deny),
+    ]
+}
+
+fn documentation() -> [Step; 2] {
+    let public = Step::new("documentation", ["doc", "--workspace", "--no-deps"]);
+    let private = Step::new(
+        "documentation of private items",
+        ["doc", "--package=anyfork", "--no-deps", "--document-private-items"],
+    );
+    [public, private].map(|step| step.variable("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn fixture(name: &str, options: &[&str]) -> Step {
+    Step::new(format!("fixture {name} {}", options.join(" ")), ["test", "--quiet", "--manifest-path"])
+        .with([manifest(name)])
+        .with(options)
+        .target_directory("fixtures")
+}
+
+fn forced(fallback: &'static str, nextest: bool) -> Step {
+    let runner = if nextest { ["nextest", "run"].as_slice() } else { &["test", "--tests"] };
+    let flags = env::var("RUSTFLAGS").unwrap_or_default();
+    Step::new(format!("suite with {fallback}"), runner)
+        .with(["--package=anyfork-tests"])
+        .target_directory(&format!("fallback/{fallback}"))
+        .variable("RUSTFLAGS", format!("{flags} --cfg {fallback}").trim_start())
+}
+
+/// Benchmarks are not in it: without `--benches`, neither runner takes them for tests.
+fn suite(nextest: bool) -> Vec<Step> {
+    if nextest {
+        return vec![Step::new("the whole suite", ["nextest", "run", "--workspace"])];
+    }
+    vec![
+        Step::new("examples", ["build", "--workspace", "--examples"]),
+        Step::new("the whole suite", ["test", "--workspace", "--tests"]),
+    ]
+}
+
+impl Step {
+    fn new(title: impl Into<String>, arguments: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        let title = title.into().trim_end().to_owned();
+        Step { title, arguments: Vec::new(), variables: Vec::new() }.with(arguments)
+    }
+
+    fn with(mut self, arguments: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    fn variable(mut self, name: &'static str, value: &str) -> Self {
+        self.variables.push((name, value.to_owned()));
+        self
+    }
+
+    /// Its own one below the workspace's, so that the next step finds its objects as it left them.
+    fn target_directory(self, name: &str) -> Self {
+        self.with([format!("--target-dir={}", target().join(name).display())])
+    }
+
+    fn run(&self) -> Result<(), String> {
+        let mut command = Command::new(system::cargo());
+        command.current_dir(root()).args(&self.arguments).stdin(Stdio::null());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        // It would win over RUSTFLAGS.
+        command.env_remove("CARGO_ENCODED_RUSTFLAGS");
+        match command.status() {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(format!("{} failed ({status}). To repeat it alone:\n    {self}", self.title)),
+            Err(error) => Err(format!("{}: cargo could not be started: {error}", self.title)),
+        }
+    }
+}
+
+/// As one would type it, in the workspace.
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, value) in &self.variables {
+            write!(f, "{name}={value:?} ")?;
+        }
+        write!(f, "cargo {}", self.arguments.join(" "))
+    }
+}
+
+/// Runs the steps and stops at the first that fails.
+pub(crate) fn run_all(steps: &[Step]) -> Result<(), String> {
+    let start = Instant::now();
+    let mut last = String::new();
+    for (number, step) in (1..).zip(steps) {
+        eprintln!("{last}\n== {number} of {}: {} (after {})", steps.len(), step.title, seconds(start.elapsed()));
+        let begin = Instant::now();
+        step.run()?;
+        last = format!("== done in {}", seconds(begin.elapsed()));
+    }
+    Ok(())
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+fn manifest(fixture: &str) -> String {
+    format!("tests/fixtures/{fixture}/Cargo.toml")
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the workspace")
+}
+
+fn target() -> PathBuf {
+    root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}

@@ -1,0 +1,108 @@
+//! What the checks need of the system: looked for, installed where that is allowed, asked for otherwise.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::Write;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Something that the checks need and that the system's package manager has.
+struct Need {
+    what: &'static str,
+    is_there: fn() -> bool,
+    /// The Debian packages that bring it.
+    packages: &'static [&'static str],
+}
+
+const NEEDS: [Need; 1] = [Need {
+    what: "a C compiler with the headers of the C library, as `cc` or in the variable CC",
+    is_there: compiles_c,
+    packages: &["gcc", "libc6-dev"],
+}];
+
+/// Something that comes with the Rust toolchain: the subcommand, and how to get it.
+const COMPONENTS: [(&str, &str); 2] =
+    [("fmt", "rustup component add rustfmt"), ("clippy", "rustup component add clippy")];
+
+/// Makes sure that everything is there, or says what to install.
+pub(crate) fn prepare() -> Result<(), String> {
+    for (subcommand, remedy) in COMPONENTS {
+        if !has_subcommand(subcommand) {
+            return Err(format!("`cargo {subcommand}` is missing; install it: {remedy}"));
+        }
+    }
+    let missing = missing();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
+    if !may_install() {
+        return Err(ask_for(&missing, &packages));
+    }
+    install(&packages)?;
+    match self::missing().first() {
+        None => Ok(()),
+        Some(need) => Err(format!("{} was installed, but there still is not {}", need.packages.join(" "), need.what)),
+    }
+}
+
+/// Whether cargo has a subcommand, for instance `nextest`.
+pub(crate) fn has_subcommand(name: &str) -> bool {
+    succeeds(Command::new(cargo()).args([name, "--version"]))
+}
+
+/// The cargo that runs this program.
+pub(crate) fn cargo() -> OsString {
+    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+fn missing() -> Vec<&'static Need> {
+    NEEDS.iter().filter(|need| !(need.is_there)()).collect()
+}
+
+fn ask_for(missing: &[&Need], packages: &[&str]) -> String {
+    let what: Vec<&str> = missing.iter().map(|need| need.what).collect();
+    let packages = packages.join(" ");
+    format!("missing: {}\nInstall it; on Debian, Ubuntu: sudo apt-get install {packages}", what.join("; "))
+}
+
+/// As root on Debian or a relative.
+fn may_install() -> bool {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0);
+    is_root && Path::new("/etc/debian_version").exists()
+}
+
+fn install(packages: &[&str]) -> Result<(), String> {
+    eprintln!("== installing {}", packages.join(" "));
+    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+    for arguments in [&["update"][..], &install] {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").args(arguments);
+        match command.status() {
+            Ok(status) if status.success() => {}
+            Ok(status) => return Err(format!("`apt-get {}` failed: {status}", arguments.join(" "))),
+            Err(error) => return Err(format!("apt-get could not be started: {error}")),
+        }
+    }
+    Ok(())
+}
+
+fn compiles_c() -> bool {
+    let compiler = env::var_os("CC").unwrap_or_else(|| "cc".into());
+    let mut command = Command::new(compiler);
+    command.args(["-fsyntax-only", "-x", "c", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    let Ok(mut child) = command.spawn() else { return false };
+    // A compiler that has ended already says the rest with its status.
+    let _ = child.stdin.take().map(|mut source| source.write_all(b"#include <stdio.h>\n#include <pthread.h>\n"));
+    child.wait().is_ok_and(|status| status.success())
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
