@@ -104,6 +104,10 @@ fn handlers(inherited: &str, own: &str) -> Outcome {
 
 #[anyfork::entry]
 fn print_half() {
+    print_half_here();
+}
+
+fn print_half_here() {
     print!("[half-rust]");
     // SAFETY: a format without arguments.
     unsafe { libc::printf(c"[half-c]".as_ptr()) };
@@ -121,7 +125,7 @@ fn half_written(kind: &str) -> Outcome {
     let template = match kind {
         "call" => Process::new().call(print_half, [""; 0]).template()?,
         "here" => {
-            print_half();
+            print_half_here();
             anyfork::template_here()?
         }
         _ => return Err("half-written where?".into()),

@@ -20,18 +20,30 @@ pub(crate) fn run(_: &[&str]) -> Outcome {
         preparing: template.fork().call(nap, ["500"]).arg(7),
         template,
     };
-    // SAFETY: this program has one thread.
-    let child = match unsafe { libc::fork() } {
-        0 => {
-            in_the_fork(handles);
-            // SAFETY: no preconditions.
-            unsafe { libc::_exit(0) }
-        }
-        child => child,
-    };
-    // SAFETY: it is this program's own child, and no status is asked for.
-    assert_eq!(unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) }, child);
+    if fork_and_wait() == 0 {
+        drop(handles);
+        leave();
+    }
+    if fork_and_wait() == 0 {
+        in_the_fork(handles);
+        leave();
+    }
     in_the_program(handles)
+}
+
+/// fork(2), and in the program the end of that child.
+fn fork_and_wait() -> libc::pid_t {
+    // SAFETY: this program has one thread; it waits for its own child, and asks for no status.
+    unsafe {
+        let child = libc::fork();
+        assert!(child == 0 || libc::waitpid(child, std::ptr::null_mut(), 0) == child);
+        child
+    }
+}
+
+fn leave() -> ! {
+    // SAFETY: no preconditions.
+    unsafe { libc::_exit(0) }
 }
 
 #[anyfork::entry]

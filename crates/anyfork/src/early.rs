@@ -12,7 +12,8 @@ use crate::sys::fork::{self, Fork};
 use crate::sys::pidfd;
 use crate::sys::signal;
 use crate::sys::socket;
-use crate::sys::threads::{self, SingleThread, Threads};
+use crate::sys::threads::{self, SingleThread};
+use crate::sys::title;
 use crate::template::Template;
 use crate::wire::{Failure, Role};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -71,7 +72,7 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     // What is half-written now would come out again in the template.
     exit::flush_output();
     match fork::fork(proof).map_err(|error| Error::system(step, error))? {
-        Fork::Child(_) => become_template(theirs, owner, adopts),
+        Fork::Child(single) => become_template(&single, theirs, owner, adopts),
         Fork::Parent(_) => {
             drop((theirs, owner));
             let options = Options {
@@ -88,14 +89,13 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
 }
 
 fn single(step: &'static str) -> Result<SingleThread> {
-    threads::single().map_err(|Threads(names)| {
-        let message = format!("the program already has {} threads: {}", names.len(), names.join(", "));
-        Error::new(ErrorKind::Threads, step, message)
+    threads::single().map_err(|threads| {
+        Error::new(ErrorKind::Threads, step, format!("the program already has {threads}; call it before they start"))
     })
 }
 
 /// In the child: leaves behind what belongs to the program, and serves.
-fn become_template(socket: OwnedFd, owner: Owner, adopts: bool) -> ! {
+fn become_template(single: &SingleThread, socket: OwnedFd, owner: Owner, adopts: bool) -> ! {
     signal::reset_dispositions();
     signal::ignore_sigpipe();
     let mut process = Process::new(socket, owner);
@@ -105,6 +105,7 @@ fn become_template(socket: OwnedFd, owner: Owner, adopts: bool) -> ! {
         process.fail(Failure::system("close inherited descriptors", &error));
     }
     environ::fill_stdio();
+    title::claim_environment(single);
     process.adopts = adopts;
     if adopts && let Err(errno) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
         process.fail(Failure::system("adopt orphans", &errno.into()));

@@ -196,7 +196,7 @@ pub struct Probe<T>(PhantomData<T>);
 
 impl<T> Probe<T> {
     #[doc(hidden)]
-    #[expect(clippy::new_without_default, reason = "only macros make probes")]
+    #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Probe(PhantomData)
     }

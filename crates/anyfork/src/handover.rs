@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Says where the socket is. Present only between an exec and the first code of the new image.
 const VARIABLE: &str = "ANYFORK_HANDOVER";
+const VARIABLE_C: &std::ffi::CStr = c"ANYFORK_HANDOVER";
 
 pub(crate) type Nonce = [u8; 16];
 
@@ -50,7 +51,7 @@ pub(crate) fn take() -> Option<Process> {
         exit::now(1)
     };
     // Nothing that is started from here may believe that it was meant.
-    environ::remove(&proof, VARIABLE);
+    environ::remove(&proof, VARIABLE_C);
     if environ::is_secure() {
         return None;
     }

@@ -12,9 +12,12 @@ use crate::sys::startup;
 /// A program that forgets it gets [`NotInitialized`](crate::ErrorKind::NotInitialized) from its first start, and nothing is started.
 ///
 /// ```
-/// fn main() {
+/// # #[anyfork::entry] fn serve() {}
+/// # #[allow(clippy::needless_doctest_main)]
+/// fn main() -> anyfork::Result<()> {
 ///     anyfork::init();
-///     // ... the program ...
+///     assert!(anyfork::Process::new().run(serve)?.wait()?.success());
+///     Ok(())
 /// }
 /// ```
 pub fn init() {

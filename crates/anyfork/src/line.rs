@@ -112,7 +112,7 @@ impl Line {
     /// Orders a fork (or an exec of the program) whose socket is `socket`. Returns the id under which its fate is kept.
     pub(crate) fn fork(&self, role: Role, exec: Option<[u8; 16]>, socket: OwnedFd) -> Result<(u64, Sent)> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        if id % COLLECT_EVERY == 0 {
+        if id.is_multiple_of(COLLECT_EVERY) {
             self.collect();
         }
         let order = match exec {

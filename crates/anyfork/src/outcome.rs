@@ -59,6 +59,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::needless_borrow)]
     fn values_become_codes_and_errors() {
         assert_eq!(finish((), |v| (&v).finish()), "Code(0)");
         assert_eq!(finish(Ok::<(), std::fmt::Error>(()), |v| (&v).finish()), "Code(0)");

@@ -129,7 +129,9 @@ pub(super) fn catch_panic<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     let note = Arc::clone(&seen);
     panic::set_hook(Box::new(move |info| {
         let place = info.location().map(|place| format!("at {place}: ")).unwrap_or_default();
-        let message = info.payload_as_str().unwrap_or("(no message)");
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let message = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)");
         // The first panic is the cause; later ones (of threads, of destructors) follow from it.
         note.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(format!("{place}{message}"));
     }));

@@ -229,11 +229,10 @@ fn end_with_parent(parent: u32) {
     }
 }
 
-fn has_threads(step: &str, Threads(names): &Threads) -> Failure {
+fn has_threads(step: &str, threads: &Threads) -> Failure {
     let message = format!(
-        "it has {} threads ({}); a fork would copy one of them and the locks of all, so threads must end before, or start in the workers",
-        names.len(),
-        names.join(", ")
+        "it has {threads}; a fork would copy one of them and the locks of all: \
+         end threads in the preparation, or start them in the workers"
     );
     Failure::new(FailureKind::Threads, step, "", message)
 }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::threads::SingleThread;
+use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Whether this program runs with privileges that its caller does not have (getauxval(3), `AT_SECURE`).
@@ -38,8 +39,24 @@ pub(crate) fn fill_stdio() {
     }
 }
 
-/// Removes a variable, so that no program started from here sees it.
-pub(crate) fn remove(_proof: &SingleThread, name: &str) {
-    // SAFETY: the proof says that this process has one thread.
-    unsafe { std::env::remove_var(name) };
+/// Removes a variable, so that no program started from here sees it, and wipes its value from where the kernel put it
+/// (`/proc/PID/environ` shows that place).
+pub(crate) fn remove(_proof: &SingleThread, name: &CStr) {
+    // SAFETY: the proof says that this process has one thread, so nobody else reads the value, which is a C string.
+    unsafe {
+        let value = libc::getenv(name.as_ptr());
+        if !value.is_null() {
+            std::ptr::write_bytes(value, b'-', libc::strlen(value));
+        }
+        libc::unsetenv(name.as_ptr());
+    }
+}
+
+/// Moves the environment out of the place where the kernel put it.
+pub(crate) fn copy(_proof: &SingleThread) {
+    // A name with '=' can come from an exec, but cannot be set.
+    for (name, value) in std::env::vars_os().filter(|(name, _)| !name.as_encoded_bytes().contains(&b'=')) {
+        // SAFETY: the proof says that this process has one thread.
+        unsafe { std::env::set_var(name, value) };
+    }
 }

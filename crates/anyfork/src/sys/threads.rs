@@ -4,6 +4,7 @@
 //! unshare(2) with CLONE_THREAD changes nothing: it succeeds in a process with one thread and fails in any other.
 #![allow(unsafe_code)]
 
+use std::fmt;
 use std::fs;
 
 /// The proof that the process had one thread when it was asked, and so still has unless this thread makes another.
@@ -11,8 +12,18 @@ use std::fs;
 #[derive(Debug)]
 pub(crate) struct SingleThread(std::marker::PhantomData<*const ()>);
 
-/// The names of all threads of a process that has more than one.
-pub(crate) struct Threads(pub(crate) Vec<String>);
+/// The names of all threads of a process that has more than one; none if they cannot be had, for want of `/proc`.
+pub(crate) struct Threads(Vec<String>);
+
+/// Such as `3 threads (main (12), a (13), b (14))`.
+impl fmt::Display for Threads {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.len() {
+            0 => f.write_str("more than one thread (their names are not known without /proc)"),
+            count => write!(f, "{count} threads ({})", self.0.join(", ")),
+        }
+    }
+}
 
 /// The proof, or who the others are.
 pub(crate) fn single() -> Result<SingleThread, Threads> {

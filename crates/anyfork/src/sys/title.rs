@@ -1,10 +1,11 @@
 //! What `ps` and `top` show: the argument area of the process and its name, proc_pid_cmdline(5) and PR_SET_NAME(2const).
 //!
 //! # Safety
-//! The kernel says where the process's arguments are (proc_pid_stat(5), fields 48 and 49): a writable area at the top of the
+//! The kernel says where the process's arguments are (proc_pid_stat(5), fields 48 to 51): a writable area at the top of the
 //! stack. It is written with one thread and stays NUL-terminated, so that pointers into it remain C strings.
 #![allow(unsafe_code)]
 
+use super::environ;
 use super::threads::SingleThread;
 use std::ffi::CStr;
 use std::sync::OnceLock;
@@ -12,14 +13,22 @@ use std::sync::OnceLock;
 /// Bytes that an exec'd template reserves for later titles, its own and those of its forks.
 pub(crate) const ROOM: usize = 240;
 
-/// Start and length of the argument area. Inherited by forks, whose area is at the same place.
+/// Start and length of the area for titles. Inherited by forks, whose area is at the same place.
 static AREA: OnceLock<Option<(usize, usize)>> = OnceLock::new();
+
+/// Makes room for titles in a fork of a program, whose arguments may be short: the environment, which lies behind them, moves
+/// to the heap, and its place is used too (as setproctitle(3) does).
+pub(crate) fn claim_environment(proof: &SingleThread) {
+    environ::copy(proof);
+    AREA.get_or_init(|| area().map(|Area { start, environment_end, .. }| (start, environment_end - start)));
+}
 
 /// Shows `anyfork: `, `what` and `whose` in the process list, cut to the room there is, and the last path segment of
 /// `what` as the short name. Allocates nothing: it is called in each fork.
 pub(crate) fn set(_proof: &SingleThread, what: &str, whose: &str) {
     set_short_name(what.as_bytes());
-    let Some((start, length)) = *AREA.get_or_init(area) else { return };
+    let own = || area().map(|Area { start, end, .. }| (start, end - start));
+    let Some((start, length)) = *AREA.get_or_init(own) else { return };
     let mut used = 0;
     for part in ["anyfork: ", what, whose] {
         let part = &part.as_bytes()[..part.len().min(length - 1 - used)];
@@ -47,11 +56,21 @@ pub(crate) fn padded(title: &str) -> String {
     format!("{title:<ROOM$}")
 }
 
-fn area() -> Option<(usize, usize)> {
+/// Where the kernel finds arguments and environment.
+struct Area {
+    start: usize,
+    end: usize,
+    environment_end: usize,
+}
+
+fn area() -> Option<Area> {
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
     // The second field is the name in parentheses and may hold anything; fields are counted after it, from the third.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let start: usize = fields.nth(48 - 3)?.parse().ok()?;
-    let end: usize = fields.next()?.parse().ok()?;
-    (start != 0 && end > start + 1).then_some((start, end - start))
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().map(str::parse);
+    let start: usize = fields.nth(48 - 3)?.ok()?;
+    let end = fields.next()?.ok()?;
+    let (environment, environment_end) = (fields.next()?.ok()?, fields.next()?.ok()?);
+    // Behind the arguments, unless somebody moved it (prctl(2), PR_SET_MM).
+    let environment_end = if environment == end && environment_end > end { environment_end } else { end };
+    (start != 0 && end > start + 1).then_some(Area { start, end, environment_end })
 }
