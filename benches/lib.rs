@@ -1,1 +1,4 @@
-//! Benchmarks of anyfork.
+//! Benchmarks of anyfork: `cargo bench --bench engine`.
+
+pub mod limits;
+pub mod statistics;

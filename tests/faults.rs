@@ -32,6 +32,7 @@ fn a_killed_default_template_is_started_again() {
     host.fact("kill-it");
     let first = host.default_template();
     signal(first, Signal::KILL);
+    all_end_soon(&[first]);
     host.go();
     assert_eq!(host.fact("next"), "true");
     assert_eq!(host.fact("codes"), "20 21 22");

@@ -21,9 +21,6 @@ pub const LONG: Duration = Duration::from_secs(20);
 /// How long what must not outlive its owner may still be there.
 pub const SOON: Duration = Duration::from_secs(1);
 
-/// In the environment of a host and of all processes that come from it, wherever they were adopted.
-const TAG: &str = "ANYFORK_TEST_HOST";
-
 /// Starts the host program with a scenario and its arguments.
 #[macro_export]
 macro_rules! host {
@@ -56,7 +53,7 @@ impl Host {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let tag = format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let stderr = fs::File::create(error_file(&tag)).unwrap();
-        let mut child = command.env(TAG, &tag).stderr(stderr).spawn().unwrap();
+        let mut child = command.stderr(stderr).spawn().unwrap();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = channel();
         // Ends when the last process that holds the pipe has ended: `drop` sees to that.
@@ -130,14 +127,9 @@ impl Host {
         children[0]
     }
 
-    /// All living processes that come from this host, and itself. A process that is not dumpable hides.
+    /// All living processes that come from this host, and itself: its session, wherever they were adopted.
     pub fn family(&self) -> Vec<u32> {
-        let mark = format!("{TAG}={}", self.tag);
-        let is_ours = |pid: &u32| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
-        };
-        pids().into_iter().filter(is_ours).collect()
+        pids().into_iter().filter(|pid| lives(*pid) && stat(*pid).is_some_and(|it| it.session == self.pid())).collect()
     }
 
     /// The dead of this family that nobody has waited for.

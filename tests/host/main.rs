@@ -26,6 +26,8 @@ use std::io::{BufRead, BufReader, Write};
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
+    // By their session the tests know all processes that come from here.
+    rustix::process::setsid()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.split_first().ok_or("which scenario?")? {

@@ -15,13 +15,17 @@ pub struct Stat {
     pub state: char,
     /// The number of the parent.
     pub parent: u32,
+    /// The session, which is inherited, and which nothing here leaves.
+    pub session: u32,
 }
 
 /// What the system knows of a process. `None`: there is none of this number.
 pub fn stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
-    Some(Stat { state: fields.next()?.chars().next()?, parent: fields.next()?.parse().ok()? })
+    let state = fields.next()?.chars().next()?;
+    let mut number = || fields.next()?.parse().ok();
+    Some(Stat { state, parent: number()?, session: number().and_then(|_group| number())? })
 }
 
 /// Whether there is a process of this number that has not ended.

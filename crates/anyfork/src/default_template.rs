@@ -4,6 +4,7 @@ use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
 use crate::line::Line;
+use crate::server;
 use crate::sys::image;
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
@@ -107,6 +108,7 @@ pub(crate) fn greet(orders: &mut Outbox, nonce: &handover::Nonce, adopts: bool) 
         nonce: *nonce,
         image: image::fingerprint(),
         owner: std::process::id(),
+        group: server::process_group(),
         adopts,
         program: program.as_bytes(),
     };
@@ -123,7 +125,8 @@ pub(crate) fn check_program() -> Result<()> {
              use anyfork::template_here(), or link it into the program",
         ));
     }
-    if !startup::ran() {
+    // In a process that anyfork started and that has not been taken over, the variable is still there: never start another.
+    if !startup::ran() || handover::is_pending() {
         return Err(Error::new(
             ErrorKind::NotInitialized,
             "start a process",

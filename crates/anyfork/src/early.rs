@@ -6,12 +6,11 @@ use crate::process::DEFAULT_DEADLINE;
 use crate::server::{Owner, Process};
 use crate::starting::{Launched, Options, Starting};
 use crate::sys::close;
-use crate::sys::environ;
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
-use crate::sys::pidfd;
 use crate::sys::signal;
 use crate::sys::socket;
+use crate::sys::stdio;
 use crate::sys::threads::{self, SingleThread};
 use crate::sys::title;
 use crate::template::Template;
@@ -68,7 +67,7 @@ pub fn template_here() -> Result<Template> {
 fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     let proof = single(step)?;
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
-    let owner = Owner::new(std::process::id(), pidfd::of_self(), default_template::program());
+    let owner = Owner::this(default_template::program());
     // What is half-written now would come out again in the template.
     exit::flush_output();
     match fork::fork(proof).map_err(|error| Error::system(step, error))? {
@@ -104,11 +103,9 @@ fn become_template(single: &SingleThread, socket: OwnedFd, owner: Owner, adopts:
     if let Err(error) = close::all_but(&kept) {
         process.fail(Failure::system("close inherited descriptors", &error));
     }
-    environ::fill_stdio();
+    stdio::fill_stdio();
     title::claim_environment(single);
     process.adopts = adopts;
-    if adopts && let Err(errno) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
-        process.fail(Failure::system("adopt orphans", &errno.into()));
-    }
+    process.become_first();
     process.serve_as_template()
 }

@@ -6,7 +6,7 @@ use crate::server::{Owner, Process};
 use crate::sys::exec::Image;
 use crate::sys::socket::{self, Blocking};
 use crate::sys::threads;
-use crate::sys::{close, environ, exit, image, signal, title};
+use crate::sys::{close, environ, exit, image, signal, stdio, title};
 use crate::wire::{self, Failure, FailureKind, Hello, Order};
 use rustix::io::FdFlags;
 use std::fmt::Write;
@@ -17,6 +17,11 @@ const VARIABLE: &str = "ANYFORK_HANDOVER";
 const VARIABLE_C: &std::ffi::CStr = c"ANYFORK_HANDOVER";
 
 pub(crate) type Nonce = [u8; 16];
+
+/// Whether this process was started by anyfork, and nobody has noticed.
+pub(crate) fn is_pending() -> bool {
+    std::env::var_os(VARIABLE).is_some()
+}
 
 pub(crate) fn nonce() -> std::io::Result<Nonce> {
     let mut nonce = Nonce::default();
@@ -57,7 +62,7 @@ pub(crate) fn take() -> Option<Process> {
     }
     let (number, nonce) = parse(value.to_str()?)?;
     let socket = environ::adopt(number, |fd| socket::is_unix_stream(fd) && is_announced(fd, &nonce))?;
-    environ::fill_stdio();
+    stdio::fill_stdio();
     signal::ignore_sigpipe();
     let _ = rustix::io::fcntl_setfd(&socket, FdFlags::CLOEXEC);
     Some(greet(socket))
@@ -88,7 +93,7 @@ fn is_announced(socket: BorrowedFd<'_>, expected: &Nonce) -> bool {
 
 /// Reads the greeting and closes all that was inherited by accident.
 fn greet(socket: OwnedFd) -> Process {
-    let mut process = Process::new(socket, Owner::new(0, None, String::new()));
+    let mut process = Process::new(socket, Owner::new(0, 0, None, String::new()));
     match process.inbox.fill(&process.socket, Blocking::No) {
         Ok(Filled::Some) => {}
         _ => exit::now(0),
@@ -105,16 +110,15 @@ fn greet(socket: OwnedFd) -> Process {
     }
     let Ok(Order::Hello(hello)) = Order::parse(message.frame.get()) else { exit::now(0) };
     let (version, image) = (hello.version, hello.image);
-    process.owner = Owner::new(hello.owner, pidfd, String::from_utf8_lossy(hello.program).into_owned());
+    let program = String::from_utf8_lossy(hello.program).into_owned();
+    process.owner = Owner::new(hello.owner, hello.group, pidfd, program);
     process.adopts = hello.adopts;
     if version != wire::VERSION || image != image::fingerprint() {
         let message = "the program that was started is not the one that started it: it was replaced while it runs";
         process.fail(Failure::new(FailureKind::OtherImage, "start", "/proc/self/exe", message));
     }
-    if process.adopts
-        && let Err(errno) = rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
-    {
-        process.fail(Failure::system("adopt orphans", &errno.into()));
+    if process.adopts {
+        process.become_first();
     }
     process
 }

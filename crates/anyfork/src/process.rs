@@ -330,7 +330,10 @@ impl Process {
         let mut orders = std::mem::take(&mut self.orders);
         if let Some(launched) = &mut self.launched {
             if launched.prepares && self.options.role == Role::Bound && !prepares {
+                // In front: nothing may stand behind the last order.
+                let last = std::mem::take(&mut orders);
                 orders.push(&Order::Bind, []);
+                orders.append(last);
             }
             orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
             launched.orders.append(orders);

@@ -1,5 +1,6 @@
 //! One descriptor that becomes readable when any of several things happens: epoll(7) and a timerfd.
 
+use crate::sys::stdio::above_stdio;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -21,7 +22,7 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Watch { epoll: epoll::create(CreateFlags::CLOEXEC)?, ticks: OnceLock::new() })
+        Ok(Watch { epoll: above_stdio(epoll::create(CreateFlags::CLOEXEC)?), ticks: OnceLock::new() })
     }
 
     /// Watches a descriptor. With no flags, for its hang-up alone, which epoll always reports.
@@ -42,6 +43,7 @@ impl Watch {
             TimerfdClockId::Monotonic,
             TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
         )?;
+        let timer = above_stdio(timer);
         let tick = rustix::time::Timespec { tv_sec: 0, tv_nsec: TICK.as_nanos() as _ };
         let times = Itimerspec { it_interval: tick, it_value: tick };
         rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &times)?;
@@ -73,7 +75,7 @@ impl AsFd for Watch {
 /// A descriptor that is always readable: for a value that has its result and needs no waiting.
 pub(crate) fn always_ready() -> BorrowedFd<'static> {
     static READY: OnceLock<Option<OwnedFd>> = OnceLock::new();
-    let ready = READY.get_or_init(|| rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC).ok());
+    let ready = READY.get_or_init(|| rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC).ok().map(above_stdio));
     match ready {
         Some(ready) => ready.as_fd(),
         // Out of descriptors. Some descriptor must be returned, and this one outlives everything.

@@ -232,7 +232,8 @@ impl Lifeline {
         let known = self
             .ask_default_template()
             .or_else(|| pidfd::wait_status(pidfd).map(ExitStatus::of_wait_status))
-            .or_else(|| wait::reap(Which::Pidfd(pidfd)).map(|record| ExitStatus::of_record(&record)));
+            .or_else(|| wait::reap(Which::Pidfd(pidfd)).map(|record| ExitStatus::of_record(&record)))
+            .or_else(|| pidfd::zombie_wait_status(pidfd, self.pid).map(ExitStatus::of_wait_status));
         if known.is_some() {
             return Ok(known);
         }

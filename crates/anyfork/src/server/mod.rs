@@ -23,6 +23,8 @@ use std::os::fd::{AsFd, OwnedFd};
 #[derive(Debug)]
 pub(crate) struct Owner {
     pub(crate) pid: u32,
+    /// Its process group.
+    pub(crate) group: u32,
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) program: String,
     /// How it ends a title: ` of 1234 (program)`.
@@ -30,8 +32,13 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    pub(crate) fn new(pid: u32, pidfd: Option<OwnedFd>, program: String) -> Self {
-        Owner { whose: format!(" of {pid} ({program})"), pid, pidfd, program }
+    pub(crate) fn new(pid: u32, group: u32, pidfd: Option<OwnedFd>, program: String) -> Self {
+        Owner { whose: format!(" of {pid} ({program})"), pid, group, pidfd, program }
+    }
+
+    /// The calling process as an owner.
+    pub(crate) fn this(program: String) -> Self {
+        Self::new(std::process::id(), process_group(), pidfd::of_self(), program)
     }
 
     /// For a process that is about to forget it: its descriptor, the rest stays in memory.
@@ -96,6 +103,21 @@ impl Process {
         template::serve(self).serve()
     }
 
+    /// Becomes the first process below its owner, which adopts orphans, and leads a process group of templates.
+    ///
+    /// In a group of their own they are out of the terminal's reach, and when the owner ends while one of them is stopped, the
+    /// kernel continues them, as a group that has become orphaned (setpgid(2)), so that they can end too.
+    pub(crate) fn become_first(&self) {
+        let own = rustix::process::getpid();
+        // It fails in a session leader, which leads its group anyway.
+        let _ = rustix::process::setpgid(None, Some(own));
+        if self.adopts
+            && let Err(errno) = rustix::process::set_child_subreaper(Some(own))
+        {
+            self.fail(Failure::system("adopt orphans", &errno.into()));
+        }
+    }
+
     /// Tells the other end why this process ends, and ends it.
     pub(crate) fn fail(&self, failure: Failure) -> ! {
         send_failure(&self.socket, failure, Blocking::Yes);
@@ -107,6 +129,11 @@ impl Process {
     fn set_title(&self, proof: &SingleThread, what: &str) {
         title::set(proof, self.name.as_deref().unwrap_or(what), &self.owner.whose);
     }
+}
+
+/// The calling process's group.
+pub(crate) fn process_group() -> u32 {
+    rustix::process::getpgrp().as_raw_pid() as u32
 }
 
 /// Disarms the death signal that a process has while it is prepared.

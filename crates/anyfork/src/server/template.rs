@@ -141,9 +141,9 @@ impl Template {
                     child.role = role;
                 }
             }
-            Order::Own { owner } => {
+            Order::Own { owner, group } => {
                 let program = std::mem::take(&mut self.process.owner.program);
-                self.process.owner = Owner::new(owner, descriptor, program);
+                self.process.owner = Owner::new(owner, group, descriptor, program);
                 self.reaper.forget_ids();
                 announce(&self.process.socket, &Reply::Ready { pid: self.pid })?;
             }

@@ -27,18 +27,6 @@ pub(crate) fn adopt(number: RawFd, check: impl FnOnce(BorrowedFd<'_>) -> bool) -
     Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Puts `/dev/null` where standard input, output or error is closed: the next file opened would take its number.
-pub(crate) fn fill_stdio() {
-    for number in 0..=2 {
-        // SAFETY: as above; open(2) returns the lowest free number, which is this one.
-        unsafe {
-            if libc::fcntl(number, libc::F_GETFD) < 0 {
-                libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
-            }
-        }
-    }
-}
-
 /// Removes a variable, so that no program started from here sees it, and wipes its value from where the kernel put it
 /// (`/proc/PID/environ` shows that place).
 pub(crate) fn remove(_proof: &SingleThread, name: &CStr) {

@@ -5,6 +5,7 @@
 //! checked before mapping.
 #![allow(unsafe_code)]
 
+use super::stdio::above_stdio;
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{MemfdFlags, SealFlags};
 use std::fs::File;
@@ -15,8 +16,8 @@ const SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFla
 
 /// A sealed memory file that holds `octets`.
 pub(crate) fn sealed(octets: &[u8]) -> io::Result<OwnedFd> {
-    let fd = rustix::fs::memfd_create(c"anyfork argument", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
-    let mut file = File::from(fd);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let mut file = File::from(above_stdio(rustix::fs::memfd_create(c"anyfork argument", flags)?));
     file.write_all(octets)?;
     rustix::fs::fcntl_add_seals(&file, SEALS)?;
     Ok(file.into())

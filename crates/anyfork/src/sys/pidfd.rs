@@ -4,6 +4,7 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout.
 #![allow(unsafe_code)]
 
+use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
 use std::io;
@@ -14,7 +15,7 @@ pub(crate) fn of_self() -> Option<OwnedFd> {
     if cfg!(anyfork_no_pidfd) {
         return None;
     }
-    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok()
+    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok().map(above_stdio)
 }
 
 /// Sends a signal; `Ok` also if the process has ended already.
@@ -79,4 +80,26 @@ pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
     // SAFETY: the request is the one that the opcode belongs to.
     unsafe { rustix::ioctl::ioctl(pidfd, request) }.ok()?;
     (info.mask & EXIT != 0).then_some(info.exit_code)
+}
+
+/// The wait status of a process that has ended and was *not* waited for, by whoever has adopted it: some init programs never
+/// do. From proc_pid_stat(5), field 52. The pidfd is asked before and after: as long as nobody has waited, the number is its own.
+pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32) -> Option<i32> {
+    let is_zombie = || hangs_up_when_reaped(&pidfd) && life(&pidfd).is_ok_and(|life| life == Life::Ended);
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().filter(|_| is_zombie())?;
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let status = fields.nth(52 - 3)?.parse().ok()?;
+    // About another user's process the kernel says 0, whatever it was.
+    ((status != 0 || is_of_this_user(pid)) && is_zombie()).then_some(status)
+}
+
+/// Whether all the user and group ids of a process are the ones this process has.
+fn is_of_this_user(pid: u32) -> bool {
+    let ids = |path: String| {
+        let status = std::fs::read_to_string(path).ok()?;
+        Some(status.lines().filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:")).map(str::to_owned).collect())
+    };
+    let own: Option<Vec<String>> = ids("/proc/self/status".into());
+    let uniform = |line: &String| line.split_ascii_whitespace().skip(1).all(|id| Some(id) == line.split_ascii_whitespace().nth(1));
+    own.is_some() && own == ids(format!("/proc/{pid}/status")) && own.iter().flatten().all(uniform)
 }

@@ -7,7 +7,8 @@ use rustix::net::{
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use super::stdio::above_stdio;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The most descriptors that one message carries (`SCM_MAX_FD`).
 pub(crate) const DESCRIPTORS_PER_MESSAGE: usize = 253;
@@ -15,11 +16,7 @@ pub(crate) const DESCRIPTORS_PER_MESSAGE: usize = 253;
 /// A connected pair, close-on-exec and blocking. Never 0, 1 or 2, where a program that closed them still writes its output.
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (a, b) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
-    Ok((above_stdio(a)?, above_stdio(b)?))
-}
-
-fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
-    if fd.as_raw_fd() > 2 { Ok(fd) } else { Ok(rustix::io::fcntl_dupfd_cloexec(fd, 3)?) }
+    Ok((above_stdio(a), above_stdio(b)))
 }
 
 /// Whether a descriptor is a connected Unix stream socket.
@@ -95,7 +92,7 @@ pub(crate) fn receive(
     if lost_descriptors {
         came.flatten().for_each(drop);
     } else {
-        descriptors.extend(came.flatten());
+        descriptors.extend(came.flatten().map(above_stdio));
     }
     Ok(Received { bytes: received.bytes, lost_descriptors })
 }

@@ -1,0 +1,59 @@
+//! The programs that the engine is measured against: two in C that show what the machine can do, and AnyEvent::Fork.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// What a program measured, or why it could not be run.
+pub type Rate = Result<f64, String>;
+
+/// A program that prints creations per second.
+#[derive(Debug)]
+pub struct Limit {
+    program: PathBuf,
+    arguments: Vec<String>,
+}
+
+impl Limit {
+    /// Compiles one of the C programs.
+    pub fn in_c(name: &str) -> Result<Self, String> {
+        let program = std::env::temp_dir().join(format!("anyfork-bench-{name}-{}", std::process::id()));
+        let source = directory().join(format!("{name}.c"));
+        let compiled = Command::new("cc").arg("-O2").arg(source).arg("-o").arg(&program).status();
+        match compiled {
+            Ok(status) if status.success() => Ok(Limit { program, arguments: Vec::new() }),
+            Ok(status) => Err(format!("cc: {status}")),
+            Err(error) => Err(format!("cc: {error} (Debian: apt-get install gcc libc6-dev)")),
+        }
+    }
+
+    /// AnyEvent::Fork, if it is installed.
+    pub fn anyevent_fork() -> Result<Self, String> {
+        let check = Command::new("perl").args(["-MAnyEvent::Fork", "-MEV", "-e1"]).output();
+        if !check.is_ok_and(|check| check.status.success()) {
+            return Err("not installed (Debian: apt-get install libanyevent-fork-perl libev-perl)".into());
+        }
+        let script = directory().join("anyevent.pl").to_string_lossy().into_owned();
+        Ok(Limit { program: "perl".into(), arguments: vec![script] })
+    }
+
+    /// Runs it.
+    pub fn measure(&self, count: usize, in_flight: usize) -> Rate {
+        let mut command = Command::new(&self.program);
+        command.args(&self.arguments).arg(count.to_string()).arg(in_flight.to_string());
+        let output = command.output().map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        text.trim().parse().map_err(|_| String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        if self.program.starts_with(std::env::temp_dir()) {
+            let _ = std::fs::remove_file(&self.program);
+        }
+    }
+}
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("limits")
+}

@@ -1,0 +1,30 @@
+//! Medians and spreads of rounds.
+
+/// What the rounds of one measurement gave.
+#[derive(Debug, Default, Clone)]
+pub struct Rounds(Vec<f64>);
+
+impl Rounds {
+    /// Adds the result of a round.
+    pub fn push(&mut self, value: f64) {
+        self.0.push(value);
+    }
+
+    /// The value that so much of the rounds stay below, from 0 to 1.
+    pub fn quantile(&self, part: f64) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let index = (part * (sorted.len().max(1) - 1) as f64).round() as usize;
+        sorted.get(index).copied().unwrap_or(f64::NAN)
+    }
+
+    /// The one in the middle.
+    pub fn median(&self) -> f64 {
+        self.quantile(0.5)
+    }
+
+    /// The median of the ratios, round by round: what disturbs the machine disturbs both.
+    pub fn median_ratio(&self, to: &Rounds) -> f64 {
+        Rounds(self.0.iter().zip(&to.0).map(|(a, b)| a / b).collect()).median()
+    }
+}

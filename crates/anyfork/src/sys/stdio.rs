@@ -1,0 +1,24 @@
+//! Descriptors 0, 1 and 2, which a program may have closed: whatever is opened next would get their numbers and the program's output.
+//!
+//! # Safety
+//! fcntl(2) and open(2) with numbers and a constant string.
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsRawFd, OwnedFd};
+
+/// The descriptor under a number above 2, if there is one left.
+pub(crate) fn above_stdio(fd: OwnedFd) -> OwnedFd {
+    if fd.as_raw_fd() > 2 { fd } else { rustix::io::fcntl_dupfd_cloexec(&fd, 3).unwrap_or(fd) }
+}
+
+/// Puts `/dev/null` where standard input, output or error is closed: the next file opened would take its number.
+pub(crate) fn fill_stdio() {
+    for number in 0..=2 {
+        // SAFETY: fcntl looks at the number alone; open(2) returns the lowest free number, which is this one.
+        unsafe {
+            if libc::fcntl(number, libc::F_GETFD) < 0 {
+                libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
+            }
+        }
+    }
+}
