@@ -59,6 +59,8 @@ struct Incoming {
     inbox: Inbox,
     fates: HashMap<u64, Fate>,
     orphans: VecDeque<(u32, ExitStatus)>,
+    /// Why it did not become a template.
+    failure: Option<Error>,
     closed: bool,
 }
 
@@ -252,7 +254,8 @@ impl Line {
                     *fate = Fate::NotForked(errno);
                 }
             }
-            Reply::Started { .. } | Reply::Failed(_) => {}
+            Reply::Failed(failure) => incoming.failure = Some(Error::reported(failure)),
+            Reply::Started { .. } => {}
         }
     }
 
@@ -264,6 +267,11 @@ impl Line {
     /// Nobody will ask for the fate of this order any more.
     pub(crate) fn forget(&self, id: u64) {
         self.incoming().fates.remove(&id);
+    }
+
+    /// Why there is no template at the other end, if it has said so. Told once.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.incoming().failure.take()
     }
 
     /// The status of an orphan that the template adopted.

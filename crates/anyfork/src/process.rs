@@ -292,10 +292,13 @@ impl Process {
         self.launch(true)?;
         let until = Instant::now() + self.options.deadline;
         match (self.error.take(), self.launched.take()) {
-            (None, Some(mut launched)) => {
-                launched.push_all(until, "hand a process over")?;
-                Ok(launched.socket)
-            }
+            (None, Some(mut launched)) => match launched.push_all(until, "hand a process over") {
+                Ok(()) => Ok(launched.socket),
+                Err(error) => {
+                    launched.give_up();
+                    Err(error)
+                }
+            },
             (error, _) => Err(error.unwrap_or_else(|| Error::new(ErrorKind::ProcessGone, "hand a process over", ""))),
         }
     }
@@ -307,7 +310,9 @@ impl Process {
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
         check_socket(&fd, "take up a process")?;
         let launched = Launched::elsewhere(fd);
-        Ok(Process { launched: Some(launched), ..Self::of(Origin::Elsewhere) })
+        let mut process = Self::of(Origin::Elsewhere);
+        process.launched = Some(launched);
+        Ok(process)
     }
 
     fn finish<T: crate::starting::Started>(mut self, what: String) -> Starting<T> {
@@ -374,6 +379,15 @@ impl Process {
 
     fn keep(&mut self, error: Error) {
         self.error.get_or_insert(error);
+    }
+}
+
+/// A process that was started and is not wanted any more ends, whatever it is doing.
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(launched) = &mut self.launched {
+            launched.give_up();
+        }
     }
 }
 

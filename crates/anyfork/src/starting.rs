@@ -128,6 +128,8 @@ pub(crate) struct Launched {
     pub(crate) fork: Sent,
     /// Whether it was ordered as a process that will be prepared, which its template must be told when it no longer is.
     pub(crate) prepares: bool,
+    /// The process that made this; in its forks it is inert.
+    maker: u32,
     /// Whether it is a child of this process, which then has to wait for it.
     pub(crate) is_child: bool,
     watch: Option<Arc<Watch>>,
@@ -148,13 +150,19 @@ impl Launched {
             line: None,
             fork: Sent::Yes,
             prepares: false,
+            maker: std::process::id(),
             is_child: false,
             watch: None,
         }
     }
 
+    pub(crate) fn check_maker(&self) -> Result<()> {
+        if self.maker == std::process::id() { Ok(()) } else { Err(Error::foreign("start")) }
+    }
+
     /// Sends what could not be sent yet. Says whether all has been sent.
     pub(crate) fn push_on(&mut self) -> Result<bool> {
+        self.check_maker()?;
         if let Some(watch) = &self.watch {
             watch.take_tick();
         }
@@ -195,7 +203,10 @@ impl Launched {
     }
 
     /// Makes sure that the process never enters its entry, and is gone soon. Never blocks.
-    fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
+        if self.check_maker().is_err() {
+            return;
+        }
         let taken_back = match (&self.line, self.fork) {
             (Some((line, id)), Sent::Queued) => line.take_back(*id),
             _ => false,
@@ -236,7 +247,8 @@ impl<T: Started> Starting<T> {
         self.deadline
     }
 
-    /// The worker or template, if it is ready. Never blocks.
+    /// The worker or template, if it is ready. Never blocks, except that it waits up to 20 ms for the reason when the process
+    /// has ended without a word.
     ///
     /// # Errors
     /// What went wrong, here, in the template or in the new process; every [`ErrorKind`] but `Lost` is possible. The process is gone
@@ -307,9 +319,7 @@ impl<T> AsFd for Starting<T> {
 
 impl<T> Drop for Starting<T> {
     fn drop(&mut self) {
-        if let Some(Ok(launched)) = &mut self.state
-            && launched.line.as_ref().is_none_or(|(line, _)| !line.is_foreign())
-        {
+        if let Some(Ok(launched)) = &mut self.state {
             launched.give_up();
         }
     }
@@ -340,13 +350,21 @@ fn take_answer(launched: &mut Launched, what: &str) -> Result<Answer> {
     }
 }
 
+/// How long it may take until the template has told how a process ended that never answered. It is under way by then.
+const LAST_WORD: Duration = Duration::from_millis(20);
+
 /// The socket is closed without a reply: by the end of the process, or of its template.
 fn why_it_ended(launched: &Launched, what: &str) -> Error {
     let error = |kind, message: String| Error::new(kind, what.to_owned(), message);
     let Some((line, id)) = &launched.line else {
         return error(ErrorKind::ProcessGone, "the process ended before it was ready".into());
     };
+    let until = Instant::now() + LAST_WORD;
     line.collect();
+    while line.fate(*id) == Fate::Running && !line.is_closed() && Instant::now() < until {
+        let _ = watch::sleep(&[(line.as_fd(), PollFlags::IN)], Some(until));
+        line.collect();
+    }
     match line.fate(*id) {
         Fate::NotForked(errno) => {
             Error::system("receive descriptors in the template", io::Error::from_raw_os_error(errno))
@@ -354,7 +372,9 @@ fn why_it_ended(launched: &Launched, what: &str) -> Error {
         Fate::Ended(status) => {
             error(ErrorKind::ProcessGone, format!("the process ended before it was ready: {status}"))
         }
-        Fate::Running if line.is_closed() => error(ErrorKind::TemplateGone, "the template is gone".into()),
+        Fate::Running if line.is_closed() => {
+            line.take_failure().unwrap_or_else(|| error(ErrorKind::TemplateGone, "the template is gone".into()))
+        }
         Fate::Running => error(ErrorKind::ProcessGone, "the process ended before it was ready".into()),
     }
 }

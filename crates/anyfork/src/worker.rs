@@ -229,16 +229,27 @@ impl Lifeline {
         if life == Life::Runs {
             return Ok(None);
         }
+        // The default template knows most, and has reported by the time it has waited for the process.
         let known = self
             .ask_default_template()
-            .or_else(|| pidfd::wait_status(pidfd).map(ExitStatus::of_wait_status))
             .or_else(|| wait::reap(Which::Pidfd(pidfd)).map(|record| ExitStatus::of_record(&record)))
-            .or_else(|| pidfd::zombie_wait_status(pidfd, self.pid).map(ExitStatus::of_wait_status));
+            .or_else(|| {
+                let kept = (life == Life::Reaped).then(|| pidfd::wait_status(pidfd)).flatten();
+                kept.map(ExitStatus::of_wait_status)
+            });
         if known.is_some() {
             return Ok(known);
         }
+        let adopted = default_template::if_up().is_some_and(|line| line.is_up());
         let mut orphaned_at = self.orphaned_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if orphaned_at.get_or_insert_with(Instant::now).elapsed() < GRACE { Ok(None) } else { Err(lost()) }
+        let waited = orphaned_at.get_or_insert_with(Instant::now).elapsed();
+        if !adopted || waited >= GRACE {
+            let left = pidfd::zombie_wait_status(pidfd, self.pid).map(ExitStatus::of_wait_status);
+            if left.is_some() {
+                return Ok(left);
+            }
+        }
+        if waited < GRACE { Ok(None) } else { Err(lost()) }
     }
 
     fn ask_default_template(&self) -> Option<ExitStatus> {

@@ -6,7 +6,7 @@ use crate::channel::{Filled, Message};
 use crate::entry::{self, Finished, NotFound, Registration};
 use crate::inputs::{Input, Inputs};
 use crate::sys::exit;
-use crate::sys::socket::Blocking;
+use crate::sys::socket::{self, Blocking};
 use crate::wire::{CallArg, Failure, FailureKind, Malformed, Order, Role};
 use std::collections::VecDeque;
 use std::io;
@@ -51,6 +51,9 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
         Order::SealedArg => process.inputs.push_back(Input::Arg(sealed(descriptors.next())?)),
         Order::Descriptors => process.inputs.extend(descriptors.map(Input::Fd)),
         Order::Call { entry, args } => {
+            if socket::is_abandoned(&process.socket) {
+                exit::now(0);
+            }
             process.single = None;
             call(entry, args, descriptors)?;
         }

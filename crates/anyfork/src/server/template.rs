@@ -78,6 +78,10 @@ impl Template {
         if self.ending && !self.reaper.has_dependents() {
             exit::now(0);
         }
+        // What came with the last order but was behind it is here already, and nothing would wake us for it.
+        if let child @ Became::Child { .. } = self.follow_orders()? {
+            return Ok(child);
+        }
         let [orders, child_ended, owner_ended] = self.sleep()?;
         if owner_ended {
             self.end();
@@ -108,7 +112,6 @@ impl Template {
         Ok([!self.alone && ready(1), ready(0), ready(owner_at)])
     }
 
-    /// Takes what has come. One message holds at most one fork order, as each carries a descriptor.
     fn take_orders(&mut self) -> io::Result<Became> {
         match self.process.inbox.fill(&self.process.socket, Blocking::No)? {
             Filled::Some => {}
@@ -117,6 +120,10 @@ impl Template {
             Filled::End if self.ending && self.process.owner.pidfd.is_some() => self.alone = true,
             Filled::End => self.end(),
         }
+        self.follow_orders()
+    }
+
+    fn follow_orders(&mut self) -> io::Result<Became> {
         while let Some(message) = self.process.inbox.next().map_err(invalid)? {
             if let child @ Became::Child { .. } = self.follow(message)? {
                 return Ok(child);

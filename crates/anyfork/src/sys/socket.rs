@@ -1,5 +1,6 @@
 //! Unix stream sockets that carry bytes and descriptors: unix(7), SCM_RIGHTS.
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
@@ -31,6 +32,13 @@ pub(crate) fn is_unix_stream(fd: impl AsFd) -> bool {
 pub(crate) fn peek(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     let flags = RecvFlags::PEEK | RecvFlags::DONTWAIT;
     Ok(rustix::io::retry_on_intr(|| rustix::net::recv(&socket, &mut *buffer, flags))?.0)
+}
+
+/// Whether the other end is closed or has been shut: orders that are still to be read have been given up.
+pub(crate) fn is_abandoned(socket: impl AsFd) -> bool {
+    let mut poll = [PollFd::new(&socket, PollFlags::RDHUP)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    rustix::io::retry_on_intr(|| rustix::event::poll(&mut poll, Some(&now))).is_ok_and(|ready| ready > 0)
 }
 
 /// Ends both directions for both ends: nothing that is sent from now on arrives. What has come can still be read.
