@@ -204,6 +204,9 @@ fn with_many_alive(template: &Template, rounds: usize) {
 }
 
 fn print_ratio(what: &str, with: &[Rounds; 2], without: &[Rounds; 2]) {
-    println!("{what}: {:.2} of the rate without, one at a time; {:.2}, {IN_FLIGHT} in flight (goal 0.9)",
-        with[0].median_ratio(&without[0]), with[1].median_ratio(&without[1]));
+    println!(
+        "{what}: {:.2} of the rate without, one at a time; {:.2}, {IN_FLIGHT} in flight (goal 0.9)",
+        with[0].median_ratio(&without[0]),
+        with[1].median_ratio(&without[1])
+    );
 }

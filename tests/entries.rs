@@ -63,7 +63,13 @@ fn descriptors(
     any: OwnedFd,
 ) -> io::Result<()> {
     let kinds = (tcp.local_addr().is_ok(), udp.local_addr().is_ok(), unix.local_addr().is_ok());
-    write!(socket, "{kinds:?} {} {} {}", stream.peer_addr().is_ok(), file.metadata()?.len(), File::from(any).metadata()?.is_dir())
+    write!(
+        socket,
+        "{kinds:?} {} {} {}",
+        stream.peer_addr().is_ok(),
+        file.metadata()?.len(),
+        File::from(any).metadata()?.is_dir()
+    )
 }
 
 #[anyfork::entry]

@@ -75,8 +75,7 @@ fn a_hundred_ends_are_told_apart() {
 fn the_deadline_ends_a_preparation_that_hangs() {
     let template = Process::new().template().unwrap();
     let start = Instant::now();
-    let error =
-        template.fork().call(sleep, [60_000]).deadline(Duration::from_millis(200)).template().unwrap_err();
+    let error = template.fork().call(sleep, [60_000]).deadline(Duration::from_millis(200)).template().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline);
     assert!((200..2000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     assert!(wait_until(Duration::from_secs(1), || children(template.pid()).is_empty()), "it still sleeps");

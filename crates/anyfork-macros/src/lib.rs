@@ -38,7 +38,11 @@ pub fn after_fork(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 fn expand(arguments: Tokens, item: TokenStream, with: fn(ItemFn) -> syn::Result<Tokens>) -> TokenStream {
     let expanded = syn::parse(item).and_then(|function| {
-        if arguments.is_empty() { with(function) } else { Err(Error::new(arguments.span(), "no arguments are known here")) }
+        if arguments.is_empty() {
+            with(function)
+        } else {
+            Err(Error::new(arguments.span(), "no arguments are known here"))
+        }
     });
     expanded.unwrap_or_else(|error| error.to_compile_error()).into()
 }
@@ -95,7 +99,10 @@ fn entry_of(function: ItemFn) -> syn::Result<Tokens> {
 fn after_fork_of(function: ItemFn) -> syn::Result<Tokens> {
     refuse_special(&function)?;
     if !parameter_types(&function)?.is_empty() || !matches!(function.sig.output, ReturnType::Default) {
-        return Err(Error::new(function.sig.span(), "a function to run after a fork takes nothing and returns nothing"));
+        return Err(Error::new(
+            function.sig.span(),
+            "a function to run after a fork takes nothing and returns nothing",
+        ));
     }
     let name = &function.sig.ident;
     Ok(quote! {

@@ -63,7 +63,8 @@ impl Outbox {
             let sent = if batch == 0 {
                 socket::send(&to, bytes, &[], blocking)?
             } else {
-                let descriptors: SmallVec<[BorrowedFd<'_>; 4]> = self.descriptors[..batch].iter().map(AsFd::as_fd).collect();
+                let descriptors: SmallVec<[BorrowedFd<'_>; 4]> =
+                    self.descriptors[..batch].iter().map(AsFd::as_fd).collect();
                 socket::send(&to, bytes, &descriptors, blocking)?
             };
             self.bytes.drain(..sent);
@@ -122,13 +123,25 @@ impl Inbox {
     /// Bytes that are read at a time when more has come.
     const CHUNK: usize = 64 * 1024;
 
-    /// Receives once.
+    /// Receives once, as much as there is.
     pub(crate) fn fill(&mut self, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
+        let here = self.bytes.len() - self.used;
+        let room = if here < Self::NEAR { Self::NEAR - here } else { Self::CHUNK };
+        self.receive(room, from, blocking)
+    }
+
+    /// Receives once, and nothing that stands behind the reply: what a worker writes to its socket is the user's.
+    pub(crate) fn fill_reply(&mut self, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
+        let here = &self.bytes[self.used..];
+        let length = wire::length(here).unwrap_or(0).max(wire::SHORTEST_REPLY);
+        self.receive(length.saturating_sub(here.len()).max(1), from, blocking)
+    }
+
+    fn receive(&mut self, room: usize, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
         self.bytes.drain(..self.used);
         self.used = 0;
         let start = self.bytes.len();
-        let chunk = if start < Self::NEAR { Self::NEAR - start } else { Self::CHUNK };
-        self.bytes.resize(start + chunk, 0);
+        self.bytes.resize(start + room, 0);
         let received = socket::receive(from, &mut self.bytes[start..], &mut self.descriptors, blocking);
         self.bytes.truncate(start + received.as_ref().map_or(0, |received| received.bytes));
         match received {

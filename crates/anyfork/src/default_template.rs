@@ -90,13 +90,11 @@ fn start() -> Result<Arc<Line>> {
     orders.push(&Order::Template, []);
     orders.flush(&ours, Blocking::No).map_err(|error| Error::system(step, error))?;
     let title = format!("anyfork: default template of {} ({})", std::process::id(), program());
-    handover::image_for(theirs.as_fd(), &nonce, &title)
-        .spawn(theirs.as_fd())
-        .map_err(|error| {
-            let no_proc = error.kind() == std::io::ErrorKind::NotFound;
-            let hint = if no_proc { " (without /proc, call anyfork::early() at the start of main)" } else { "" };
-            Error::system(format!("exec /proc/self/exe{hint}"), error)
-        })?;
+    handover::image_for(theirs.as_fd(), &nonce, &title).spawn(theirs.as_fd()).map_err(|error| {
+        let no_proc = error.kind() == std::io::ErrorKind::NotFound;
+        let hint = if no_proc { " (without /proc, call anyfork::early() at the start of main)" } else { "" };
+        Error::system(format!("exec /proc/self/exe{hint}"), error)
+    })?;
     Ok(Arc::new(Line::new(ours, None, true)))
 }
 

@@ -145,7 +145,9 @@ impl Extract for String {
 /// The first parameter of this type is the process's own socket; any other is a descriptor that was sent.
 impl Extract for UnixStream {
     fn extract(inputs: &mut Inputs) -> Result<Self, InputError> {
-        if inputs.at_start() && let Some(socket) = inputs.take_socket() {
+        if inputs.at_start()
+            && let Some(socket) = inputs.take_socket()
+        {
             return Ok(socket);
         }
         Ok(inputs.fd_of_kind(descriptor::UNIX_STREAM)?.into())
@@ -176,10 +178,7 @@ impl Extract for Inputs {
     }
 }
 
-fn rest<T>(
-    inputs: &mut Inputs,
-    one: impl Fn(&mut Inputs) -> Result<T, InputError>,
-) -> Result<Vec<T>, InputError> {
+fn rest<T>(inputs: &mut Inputs, one: impl Fn(&mut Inputs) -> Result<T, InputError>) -> Result<Vec<T>, InputError> {
     let mut all = Vec::with_capacity(inputs.len());
     while !inputs.is_empty() {
         all.push(one(inputs)?);
@@ -276,7 +275,10 @@ mod tests {
         let error = take!(u16, &mut inputs).unwrap_err();
         assert_eq!(error.to_string(), "input 2: expected an argument that is a u16, got the argument \"b\"");
         let error = take!(File, &mut inputs).unwrap_err();
-        assert_eq!(error.to_string(), "input 3: expected a descriptor for a File, got nothing: only 2 inputs were sent");
+        assert_eq!(
+            error.to_string(),
+            "input 3: expected a descriptor for a File, got nothing: only 2 inputs were sent"
+        );
         let error = args(&[b"x"]).finish().unwrap_err();
         assert_eq!(error.to_string(), "input 1: expected no input, got the argument \"x\" of 1 in all");
     }

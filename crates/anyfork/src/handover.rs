@@ -129,7 +129,10 @@ mod tests {
 
     #[test]
     fn only_a_whole_value_is_understood() {
-        assert_eq!(parse("7:000102030405060708090a0b0c0d0e0f").map(|(number, nonce)| (number, nonce[15])), Some((7, 15)));
+        assert_eq!(
+            parse("7:000102030405060708090a0b0c0d0e0f").map(|(number, nonce)| (number, nonce[15])),
+            Some((7, 15))
+        );
         for wrong in ["", "7", "7:", "2:000102030405060708090a0b0c0d0e0f", "-1:00", "x:00", "7:0001", "7:zz"] {
             assert!(parse(wrong).is_none(), "{wrong}");
         }

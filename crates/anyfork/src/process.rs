@@ -145,8 +145,7 @@ impl Process {
         I: IntoIterator,
         I::Item: AsFd,
     {
-        let copies: std::io::Result<Vec<OwnedFd>> =
-            fds.into_iter().map(|fd| fd.as_fd().try_clone_to_owned()).collect();
+        let copies: std::io::Result<Vec<OwnedFd>> = fds.into_iter().map(|fd| fd.as_fd().try_clone_to_owned()).collect();
         match copies {
             Ok(copies) => {
                 let mut copies = copies.into_iter().peekable();
@@ -189,7 +188,11 @@ impl Process {
             wired.push(CallArg::Sealed);
         }
         if files.len() > socket::DESCRIPTORS_PER_MESSAGE || wired.len() > MOST_CALL_ARGUMENTS {
-            self.keep(Error::new(ErrorKind::InvalidInput, format!("call {entry}"), format!("at most {MOST_CALL_ARGUMENTS} arguments, and 253 large ones")));
+            self.keep(Error::new(
+                ErrorKind::InvalidInput,
+                format!("call {entry}"),
+                format!("at most {MOST_CALL_ARGUMENTS} arguments, and 253 large ones"),
+            ));
         }
         if self.error.is_none() {
             self.orders.push(&Order::Call { entry: entry.as_bytes(), args: wired }, files);

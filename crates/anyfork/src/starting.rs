@@ -213,7 +213,7 @@ impl Launched {
         };
         // From here on no "started" can arrive: the process sees that and ends. One that has arrived is too late.
         socket::shut(&self.socket);
-        let _ = self.inbox.fill(&self.socket, Blocking::No);
+        let _ = self.inbox.fill_reply(&self.socket, Blocking::No);
         if let Ok(Some(message)) = self.inbox.next()
             && let Some(pidfd) = message.descriptors.first()
         {
@@ -341,7 +341,7 @@ fn take_answer(launched: &mut Launched, what: &str) -> Result<Answer> {
                 _ => Err(Error::new(ErrorKind::Protocol, what.to_owned(), "a reply that belongs to a template")),
             };
         }
-        match launched.inbox.fill(&launched.socket, Blocking::No) {
+        match launched.inbox.fill_reply(&launched.socket, Blocking::No) {
             Ok(Filled::Some) => {}
             Ok(Filled::Nothing) => return Ok(None),
             Ok(Filled::End) => return Err(why_it_ended(launched, what)),

@@ -39,10 +39,8 @@ impl Watch {
         if self.ticks.get().is_some() {
             return Ok(());
         }
-        let timer = rustix::time::timerfd_create(
-            TimerfdClockId::Monotonic,
-            TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK,
-        )?;
+        let timer =
+            rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
         let timer = above_stdio(timer);
         let tick = rustix::time::Timespec { tv_sec: 0, tv_nsec: TICK.as_nanos() as _ };
         let times = Itimerspec { it_interval: tick, it_value: tick };
@@ -75,7 +73,8 @@ impl AsFd for Watch {
 /// A descriptor that is always readable: for a value that has its result and needs no waiting.
 pub(crate) fn always_ready() -> BorrowedFd<'static> {
     static READY: OnceLock<Option<OwnedFd>> = OnceLock::new();
-    let ready = READY.get_or_init(|| rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC).ok().map(above_stdio));
+    let ready =
+        READY.get_or_init(|| rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC).ok().map(above_stdio));
     match ready {
         Some(ready) => ready.as_fd(),
         // Out of descriptors. Some descriptor must be returned, and this one outlives everything.

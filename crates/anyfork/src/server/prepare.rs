@@ -146,4 +146,3 @@ pub(super) fn catch_panic<R>(f: impl FnOnce() -> R) -> Result<R, String> {
 fn not_understood(Malformed(what): Malformed) -> Failure {
     Failure::new(FailureKind::Protocol, "follow orders", "", what)
 }
-

@@ -12,10 +12,14 @@ use crate::sys::socket::Blocking;
 use crate::sys::threads::{self, SingleThread, Threads};
 use crate::wire::{Failure, FailureKind, Malformed, Order, Reply, Role};
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::{Pid, Signal};
+use rustix::process::Signal;
 use smallvec::SmallVec;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+/// How often the parent is looked at where there are no pidfds.
+const LOOK: Duration = Duration::from_millis(250);
 
 struct Template {
     process: Process,
@@ -25,6 +29,8 @@ struct Template {
     reports: Outbox,
     /// Fork no more; end when nobody depends on this process.
     ending: bool,
+    /// Without a pidfd of the owner: whether the owner is the parent, whose end the system shows as another parent.
+    watches_parent: bool,
     /// The socket is at its end; only the owner's pidfd tells now.
     alone: bool,
     pid: u32,
@@ -34,7 +40,12 @@ struct Template {
 enum Became {
     Same,
     /// It is the new process, and this is its socket.
-    Child { single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Nonce> },
+    Child {
+        single: SingleThread,
+        socket: OwnedFd,
+        role: Role,
+        exec: Option<Nonce>,
+    },
 }
 
 /// Serves fork orders. Returns in each fork, as the new process; the template itself ends in here.
@@ -57,8 +68,18 @@ pub(super) fn serve(process: Process) -> Process {
     }
     // From here on the owner's end is seen on its socket and its pidfd; a death signal would come from the parent.
     super::go_on_without_parent(&process);
-    let mut template =
-        Template { process, deaf, reaper: Reaper::default(), reports: Outbox::default(), ending: false, alone: false, pid };
+    let owner = &process.owner;
+    let watches_parent = owner.pidfd.is_none() && parent() == owner.pid;
+    let mut template = Template {
+        process,
+        watches_parent,
+        deaf,
+        reaper: Reaper::default(),
+        reports: Outbox::default(),
+        ending: false,
+        alone: false,
+        pid,
+    };
     loop {
         match template.turn() {
             Ok(Became::Same) => {}
@@ -106,10 +127,13 @@ impl Template {
         if let Some(pidfd) = &self.process.owner.pidfd {
             polls.push(PollFd::new(pidfd, PollFlags::IN));
         }
-        let timeout = self.reaper.timeout().and_then(|timeout| timeout.try_into().ok());
+        let look = self.watches_parent.then_some(LOOK);
+        let timeout = [self.reaper.timeout(), look].into_iter().flatten().min();
+        let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut polls, timeout.as_ref()))?;
         let ready = |index: usize| polls.get(index).is_some_and(|poll| !poll.revents().is_empty());
-        Ok([!self.alone && ready(1), ready(0), ready(owner_at)])
+        let owner_ended = ready(owner_at) || (self.watches_parent && parent() != self.process.owner.pid);
+        Ok([!self.alone && ready(1), ready(0), owner_ended])
     }
 
     fn take_orders(&mut self) -> io::Result<Became> {
@@ -117,7 +141,9 @@ impl Template {
             Filled::Some => {}
             Filled::Nothing => return Ok(Became::Same),
             // An owner that has said so keeps no handle, but those that depend on it live as long as it does.
-            Filled::End if self.ending && self.process.owner.pidfd.is_some() => self.alone = true,
+            Filled::End if self.ending && (self.watches_parent || self.process.owner.pidfd.is_some()) => {
+                self.alone = true
+            }
             Filled::End => self.end(),
         }
         self.follow_orders()
@@ -231,9 +257,13 @@ impl Template {
 /// Arms the death signal of a child whose parent may have ended since the fork. The parent has one thread, for as long as it lives.
 fn end_with_parent(parent: u32) {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    if rustix::process::getppid().map(Pid::as_raw_pid) != Some(parent as i32) {
+    if self::parent() != parent {
         exit::now(0);
     }
+}
+
+fn parent() -> u32 {
+    rustix::process::getppid().map_or(0, |parent| parent.as_raw_pid() as u32)
 }
 
 fn has_threads(step: &str, threads: &Threads) -> Failure {

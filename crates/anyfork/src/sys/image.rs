@@ -21,10 +21,7 @@ pub(crate) fn fingerprint() -> u64 {
             if header.p_type == libc::PT_NOTE {
                 // SAFETY: a note segment of a loaded object is mapped, `p_memsz` bytes at base + `p_vaddr`.
                 let note = unsafe {
-                    std::slice::from_raw_parts(
-                        object.at(header.p_vaddr) as *const u8,
-                        header.p_memsz as usize,
-                    )
+                    std::slice::from_raw_parts(object.at(header.p_vaddr) as *const u8, header.p_memsz as usize)
                 };
                 hash.update(note);
             }

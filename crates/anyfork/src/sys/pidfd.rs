@@ -1,14 +1,14 @@
 //! pidfds: signals without races, a wake-up at the end, and on Linux 6.15 the exit status without being the parent.
 //!
 //! # Safety
-//! One ioctl(2), whose argument is a struct of the kernel's layout.
+//! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds.
 pub(crate) fn of_self() -> Option<OwnedFd> {
@@ -85,7 +85,7 @@ pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
 /// The wait status of a process that has ended and was *not* waited for, by whoever has adopted it: some init programs never
 /// do. From proc_pid_stat(5), field 52. The pidfd is asked before and after: as long as nobody has waited, the number is its own.
 pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32) -> Option<i32> {
-    let is_zombie = || hangs_up_when_reaped(&pidfd) && life(&pidfd).is_ok_and(|life| life == Life::Ended);
+    let is_zombie = || life(&pidfd).is_ok_and(|life| life != Life::Runs) && has_number(&pidfd);
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().filter(|_| is_zombie())?;
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let status = fields.nth(52 - 3)?.parse().ok()?;
@@ -93,13 +93,28 @@ pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32) -> Option<i32> {
     ((status != 0 || is_of_this_user(pid)) && is_zombie()).then_some(status)
 }
 
+/// Whether the process still has its number: nobody has waited for it. (Signal 0 is none, and reaches also the dead.)
+fn has_number(pidfd: impl AsFd) -> bool {
+    let pidfd = pidfd.as_fd().as_raw_fd();
+    // SAFETY: the system call takes numbers, and no pointer but null.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, std::ptr::null::<libc::siginfo_t>(), 0) == 0 }
+}
+
 /// Whether all the user and group ids of a process are the ones this process has.
 fn is_of_this_user(pid: u32) -> bool {
     let ids = |path: String| {
         let status = std::fs::read_to_string(path).ok()?;
-        Some(status.lines().filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:")).map(str::to_owned).collect())
+        Some(
+            status
+                .lines()
+                .filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:"))
+                .map(str::to_owned)
+                .collect(),
+        )
     };
     let own: Option<Vec<String>> = ids("/proc/self/status".into());
-    let uniform = |line: &String| line.split_ascii_whitespace().skip(1).all(|id| Some(id) == line.split_ascii_whitespace().nth(1));
+    let uniform = |line: &String| {
+        line.split_ascii_whitespace().skip(1).all(|id| Some(id) == line.split_ascii_whitespace().nth(1))
+    };
     own.is_some() && own == ids(format!("/proc/{pid}/status")) && own.iter().flatten().all(uniform)
 }

@@ -1,5 +1,6 @@
 //! Unix stream sockets that carry bytes and descriptors: unix(7), SCM_RIGHTS.
 
+use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{
@@ -8,7 +9,6 @@ use rustix::net::{
 };
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use super::stdio::above_stdio;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The most descriptors that one message carries (`SCM_MAX_FD`).
@@ -90,8 +90,7 @@ pub(crate) fn receive(
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_MESSAGE))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = [IoSliceMut::new(buffer)];
-    let received =
-        rustix::io::retry_on_intr(|| rustix::net::recvmsg(&socket, &mut bytes, &mut control, flags))?;
+    let received = rustix::io::retry_on_intr(|| rustix::net::recvmsg(&socket, &mut bytes, &mut control, flags))?;
     let came = control.drain().filter_map(|message| match message {
         RecvAncillaryMessage::ScmRights(rights) => Some(rights),
         _ => None,

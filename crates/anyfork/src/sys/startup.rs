@@ -5,7 +5,8 @@
 //! after the constructors of all shared libraries; Rust's standard library is used by then as it would be by any constructor.
 #![allow(unsafe_code)]
 
-use super::image::{self, Constructor};
+use super::image;
+use crate::handover;
 use std::ffi::{c_char, c_int};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -29,13 +30,17 @@ pub(crate) fn is_in_main_program() -> bool {
 #[used]
 // SAFETY: the section holds pointers to functions of this type, called once before `main`.
 #[unsafe(link_section = ".init_array")]
-static HOOK: Constructor = before_main;
+static HOOK: image::Constructor = before_main;
 
 #[cfg_attr(not(feature = "auto"), allow(dead_code))]
 unsafe extern "C" fn before_main(count: c_int, arguments: *const *const c_char, environment: *const *const c_char) {
     set_ran();
+    // In a shared library this is not the program that anyfork started; the program's own hook comes later.
+    if !handover::is_pending() || !is_in_main_program() {
+        return;
+    }
     // A panic must not unwind into the loader.
-    let handed_over = std::panic::catch_unwind(crate::handover::take).unwrap_or(None);
+    let handed_over = std::panic::catch_unwind(handover::take).unwrap_or(None);
     let Some(server) = handed_over else { return };
     // The C and C++ libraries linked into this program have their constructors in the rest of the array.
     for constructor in image::constructors_after(before_main) {

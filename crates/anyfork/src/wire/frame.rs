@@ -35,6 +35,12 @@ pub(crate) fn split(bytes: &[u8]) -> Parsed<Option<(Frame<'_>, usize)>> {
     Ok(Some((frame, HEADER + length)))
 }
 
+/// The length of the first frame, header included, as far as it is known. One that is longer than allowed is not waited for.
+pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
+    let payload = Reader::new(bytes.get(..HEADER)?).u32().ok()? as usize;
+    (payload <= MAX_PAYLOAD).then_some(HEADER + payload)
+}
+
 /// Appends one frame to `out`; `payload` writes what is inside.
 pub(crate) fn append(out: &mut Bytes, kind: u16, descriptors: u16, payload: impl FnOnce(&mut Writer<'_>)) {
     let start = out.len();

@@ -4,12 +4,15 @@ mod frame;
 mod order;
 mod reply;
 
-pub(crate) use frame::{Frame, HEADER, Malformed, split};
+pub(crate) use frame::{Frame, HEADER, Malformed, length, split};
 pub(crate) use order::{CallArg, Hello, Order, Role};
 pub(crate) use reply::{ExitRecord, Failure, FailureKind, Reply};
 
 /// The version both ends must speak; any change of a frame's meaning raises it.
 pub(crate) const VERSION: u16 = 1;
+
+/// The length of the shortest replies, *started* and *ready*, header included: no reply is shorter.
+pub(crate) const SHORTEST_REPLY: usize = HEADER + 4;
 
 /// The bytes of a few frames. Most starts fit into it without an allocation, which in a fork would copy pages of its template.
 pub(crate) type Bytes = smallvec::SmallVec<[u8; 256]>;

@@ -70,27 +70,50 @@ pub(crate) enum Order<'a> {
     /// Queues the descriptors that come along.
     Descriptors,
     /// Runs an entry now.
-    Call { entry: &'a [u8], args: Vec<CallArg<'a>> },
+    Call {
+        entry: &'a [u8],
+        args: Vec<CallArg<'a>>,
+    },
     /// What `ps` shows.
     Name(&'a [u8]),
     /// More orders, in a sealed memfd. The payload is padding: each message that carries descriptors needs a byte.
-    Bundle { padding: &'a [u8] },
+    Bundle {
+        padding: &'a [u8],
+    },
     /// Ends with its owner from now on.
     Bind,
     /// Become a template.
     Template,
     /// Run the entry.
-    Run { entry: &'a [u8] },
+    Run {
+        entry: &'a [u8],
+    },
     /// To a template: fork; the child's socket comes along.
-    Fork { id: u64, role: Role },
+    Fork {
+        id: u64,
+        role: Role,
+    },
     /// To a template: fork and exec this program again; the child's socket comes along.
-    Exec { id: u64, role: Role, nonce: [u8; 16] },
+    Exec {
+        id: u64,
+        role: Role,
+        nonce: [u8; 16],
+    },
     /// To a template: send a signal to a child.
-    Signal { id: u64, signal: u32 },
+    Signal {
+        id: u64,
+        signal: u32,
+    },
     /// To a template: what a child has become.
-    Mark { id: u64, role: Role },
+    Mark {
+        id: u64,
+        role: Role,
+    },
     /// To a template: the sender is the owner from now on, its pidfd comes along if there is one.
-    Own { owner: u32, group: u32 },
+    Own {
+        owner: u32,
+        group: u32,
+    },
     /// To a template: fork no more, and end.
     End,
 }
@@ -160,11 +183,7 @@ impl<'a> Order<'a> {
                 w.u32(*owner);
                 w.u32(*group);
             }
-            Order::SealedArg
-            | Order::Descriptors
-            | Order::Bind
-            | Order::Template
-            | Order::End => {}
+            Order::SealedArg | Order::Descriptors | Order::Bind | Order::Template | Order::End => {}
         });
     }
 
@@ -257,7 +276,8 @@ mod tests {
     use crate::wire::split;
 
     fn samples() -> Vec<(Order<'static>, u16)> {
-        let hello = Hello { version: 1, nonce: [9; 16], image: 1 << 40, owner: 77, group: 78, adopts: true, program: b"prog" };
+        let hello =
+            Hello { version: 1, nonce: [9; 16], image: 1 << 40, owner: 77, group: 78, adopts: true, program: b"prog" };
         vec![
             (Order::Hello(hello), 1),
             (Order::Arg(b""), 0),

@@ -61,12 +61,19 @@ pub(crate) struct ExitRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Reply {
     /// Is a template now. Its pidfd comes along if there is one.
-    Ready { pid: u32 },
+    Ready {
+        pid: u32,
+    },
     /// Enters its entry now. Its pidfd comes along if there is one.
-    Started { pid: u32 },
+    Started {
+        pid: u32,
+    },
     Failed(Failure),
     /// A template could not make this process, and has no socket on which to say so.
-    NotForked { id: u64, errno: i32 },
+    NotForked {
+        id: u64,
+        errno: i32,
+    },
     Exited(ExitRecord),
 }
 
