@@ -44,6 +44,7 @@ fn a_dropped_template_is_gone_and_its_workers_go_on() {
 }
 
 #[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds a child of the program cannot be waited for safely")]
 fn workers_of_a_dropped_template_made_here_tell_how_they_ended() {
     let mut host = host!("zombies", "dropped-template-here");
     host.fact("before");

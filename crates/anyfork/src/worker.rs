@@ -9,7 +9,7 @@ use crate::sys::pidfd::{self, Life};
 use crate::sys::wait::{self, Which};
 use crate::watch::{self, TICK};
 use rustix::event::PollFlags;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -223,9 +223,7 @@ impl Lifeline {
 
     /// Without a template of its own the process has been adopted: by the default template, or by the system.
     fn ask_others(&self, life: Life) -> Result<Option<ExitStatus>> {
-        let Some(pidfd) = self.pidfd() else {
-            return self.ask_default_template().map(Some).ok_or_else(lost);
-        };
+        let Some(pidfd) = self.pidfd() else { return self.ask_without_pidfd() };
         if life == Life::Runs {
             return Ok(None);
         }
@@ -241,8 +239,7 @@ impl Lifeline {
             return Ok(known);
         }
         let adopted = default_template::if_up().is_some_and(|line| line.is_up());
-        let mut orphaned_at = self.orphaned_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = orphaned_at.get_or_insert_with(Instant::now).elapsed();
+        let waited = self.orphaned_for();
         if !adopted || waited >= GRACE {
             let left = pidfd::zombie_wait_status(pidfd, self.pid).map(ExitStatus::of_wait_status);
             if left.is_some() {
@@ -250,6 +247,19 @@ impl Lifeline {
             }
         }
         if waited < GRACE { Ok(None) } else { Err(lost()) }
+    }
+
+    /// Without pidfds only the default template can tell, and the number whether there is still anything to be told.
+    fn ask_without_pidfd(&self) -> Result<Option<ExitStatus>> {
+        let known = self.ask_default_template();
+        let lives = Pid::from_raw(self.pid as i32).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok());
+        if known.is_some() || lives || self.orphaned_for() < GRACE { Ok(known) } else { Err(lost()) }
+    }
+
+    /// How long nobody has known how the process ended.
+    fn orphaned_for(&self) -> Duration {
+        let mut orphaned_at = self.orphaned_at.lock().unwrap_or_else(PoisonError::into_inner);
+        orphaned_at.get_or_insert_with(Instant::now).elapsed()
     }
 
     fn ask_default_template(&self) -> Option<ExitStatus> {
