@@ -14,15 +14,16 @@ use std::process::ExitCode;
 
 /// Entries may stand in modules, and are registered under their path.
 mod deep {
-    pub mod down {
+    pub(crate) mod down {
         #[anyfork::entry]
-        pub fn here() -> std::process::ExitCode {
+        pub(crate) fn here() -> std::process::ExitCode {
             std::process::ExitCode::from(11)
         }
     }
 }
 
 #[anyfork::entry]
+#[expect(clippy::too_many_arguments, reason = "one of each type")]
 fn by_all_types(
     mut socket: UnixStream,
     text: String,
