@@ -28,7 +28,10 @@ fn a_killed_template_fails_what_is_in_flight_and_its_workers_go_on() {
 }
 
 #[test]
-#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds nobody tells how workers of a killed default template ended")]
+#[cfg_attr(
+    any(anyfork_no_pidfd, anyfork_no_pidfd_info),
+    ignore = "without the kernel's record it depends on init how workers of a killed default template ended"
+)]
 fn a_killed_default_template_is_started_again() {
     let mut host = host!("faults", "killed-default");
     host.fact("kill-it");

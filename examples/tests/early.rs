@@ -18,7 +18,7 @@ fn threads_start_workers_from_the_template_forked_early() {
 #[test]
 fn early_after_a_thread_is_refused_and_names_it() {
     let lines = run("early", &["--late"]);
-    assert!(lines[0].starts_with("refused: early: the program already has 2 threads: "), "{lines:#?}");
+    assert!(lines[0].starts_with("refused: early: the program already has 2 threads (early ("), "{lines:#?}");
     assert!(lines[0].contains("metrics ("), "{lines:#?}");
     // The default template that is exec'd instead has none of the program's memory.
     assert!(lines[1].contains("knows: nothing; its end: exit status: 0"), "{lines:#?}");

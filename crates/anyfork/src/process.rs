@@ -362,6 +362,10 @@ impl Process {
         if let Some(nonce) = &exec {
             let mut greeting = Outbox::default();
             default_template::greet(&mut greeting, nonce, false);
+            if self.options.role == Role::Bound && !prepares {
+                // A fresh image knows nothing of what its fork was told.
+                greeting.push(&Order::Bind, []);
+            }
             greeting.flush(&ours, Blocking::No).map_err(|error| Error::system("send the greeting", error))?;
         }
         let mut launched = Launched::elsewhere(ours);

@@ -294,14 +294,16 @@ impl<T: Started> Starting<T> {
     /// As [`try_finish`](Starting::try_finish).
     pub fn wait(mut self) -> Result<T> {
         loop {
+            // First, as no process has answered at once.
+            if let Some(Ok(launched)) = &self.state {
+                let tick = launched.watch.is_some().then(|| Instant::now() + TICK);
+                let until = tick.map_or(self.deadline, |tick| tick.min(self.deadline));
+                watch::sleep(&[(launched.socket.as_fd(), PollFlags::IN)], Some(until))
+                    .map_err(|error| Error::system("wait for the start", error))?;
+            }
             if let Some(result) = self.try_finish()? {
                 return Ok(result);
             }
-            let Some(Ok(launched)) = &self.state else { continue };
-            let tick = launched.watch.is_some().then(|| Instant::now() + TICK);
-            let until = tick.map_or(self.deadline, |tick| tick.min(self.deadline));
-            watch::sleep(&[(launched.socket.as_fd(), PollFlags::IN)], Some(until))
-                .map_err(|error| Error::system("wait for the start", error))?;
         }
     }
 }

@@ -238,13 +238,12 @@ impl Lifeline {
         if known.is_some() {
             return Ok(known);
         }
-        let adopted = default_template::if_up().is_some_and(|line| line.is_up());
         let waited = self.orphaned_for();
-        if !adopted || waited >= GRACE {
-            let left = pidfd::zombie_wait_status(pidfd, self.pid).map(ExitStatus::of_wait_status);
-            if left.is_some() {
-                return Ok(left);
-            }
+        let adopter = default_template::if_up().filter(|line| waited < GRACE && line.is_up());
+        let adopter = adopter.and_then(|line| Some(line.identity()?.pid));
+        let left = pidfd::zombie_wait_status(pidfd, self.pid, adopter).map(ExitStatus::of_wait_status);
+        if left.is_some() {
+            return Ok(left);
         }
         if waited < GRACE { Ok(None) } else { Err(lost()) }
     }

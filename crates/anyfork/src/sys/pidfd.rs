@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{PidfdFlags, Signal};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::OnceLock;
 
 /// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds.
 pub(crate) fn of_self() -> Option<OwnedFd> {
@@ -52,8 +53,11 @@ pub(crate) fn life(pidfd: impl AsFd) -> io::Result<Life> {
 /// Whether a pidfd signals a hang-up when its process has been waited for (Linux 6.9, where pidfds got their own file system).
 pub(crate) fn hangs_up_when_reaped(pidfd: impl AsFd) -> bool {
     const PID_FS_MAGIC: u64 = 0x5049_4446;
+    // A property of the kernel: one pidfd answers for all.
+    static ANSWER: OnceLock<bool> = OnceLock::new();
     !cfg!(anyfork_no_pidfd_hangup)
-        && rustix::fs::fstatfs(pidfd).is_ok_and(|statistics| statistics.f_type as u64 == PID_FS_MAGIC)
+        && *ANSWER
+            .get_or_init(|| rustix::fs::fstatfs(pidfd).is_ok_and(|statistics| statistics.f_type as u64 == PID_FS_MAGIC))
 }
 
 /// The wait status of a process that has ended and was waited for, as the kernel keeps it behind a pidfd
@@ -84,11 +88,17 @@ pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
 
 /// The wait status of a process that has ended and was *not* waited for, by whoever has adopted it: some init programs never
 /// do. From proc_pid_stat(5), field 52. The pidfd is asked before and after: as long as nobody has waited, the number is its own.
-pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32) -> Option<i32> {
+///
+/// Not asked of a child of `adopter`, which will wait, and knows more.
+pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32, adopter: Option<u32>) -> Option<i32> {
     let is_zombie = || life(&pidfd).is_ok_and(|life| life != Life::Runs) && has_number(&pidfd);
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().filter(|_| is_zombie())?;
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let status = fields.nth(52 - 3)?.parse().ok()?;
+    let parent: u32 = fields.nth(4 - 3)?.parse().ok()?;
+    let status = fields.nth(52 - 5)?.parse().ok()?;
+    if adopter == Some(parent) {
+        return None;
+    }
     // About another user's process the kernel says 0, whatever it was.
     ((status != 0 || is_of_this_user(pid)) && is_zombie()).then_some(status)
 }
