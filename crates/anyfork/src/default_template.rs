@@ -4,7 +4,6 @@ use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
 use crate::line::Line;
-use crate::server;
 use crate::sys::image;
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
@@ -106,7 +105,6 @@ pub(crate) fn greet(orders: &mut Outbox, nonce: &handover::Nonce, adopts: bool) 
         nonce: *nonce,
         image: image::fingerprint(),
         owner: std::process::id(),
-        group: server::process_group(),
         adopts,
         program: program.as_bytes(),
     };

@@ -105,7 +105,8 @@ fn become_template(single: &SingleThread, socket: OwnedFd, owner: Owner, adopts:
     }
     stdio::fill_stdio();
     title::claim_environment(single);
-    process.adopts = adopts;
-    process.become_first();
+    if adopts {
+        process.adopt_orphans();
+    }
     process.serve_as_template()
 }

@@ -93,7 +93,7 @@ fn is_announced(socket: BorrowedFd<'_>, expected: &Nonce) -> bool {
 
 /// Reads the greeting and closes all that was inherited by accident.
 fn greet(socket: OwnedFd) -> Process {
-    let mut process = Process::new(socket, Owner::new(0, 0, None, String::new()));
+    let mut process = Process::new(socket, Owner::new(0, None, String::new()));
     match process.inbox.fill(&process.socket, Blocking::No) {
         Ok(Filled::Some) => {}
         _ => exit::now(0),
@@ -111,14 +111,14 @@ fn greet(socket: OwnedFd) -> Process {
     let Ok(Order::Hello(hello)) = Order::parse(message.frame.get()) else { exit::now(0) };
     let (version, image) = (hello.version, hello.image);
     let program = String::from_utf8_lossy(hello.program).into_owned();
-    process.owner = Owner::new(hello.owner, hello.group, pidfd, program);
-    process.adopts = hello.adopts;
+    process.owner = Owner::new(hello.owner, pidfd, program);
+    let adopts = hello.adopts;
     if version != wire::VERSION || image != image::fingerprint() {
         let message = "the program that was started is not the one that started it: it was replaced while it runs";
         process.fail(Failure::new(FailureKind::OtherImage, "start", "/proc/self/exe", message));
     }
-    if process.adopts {
-        process.become_first();
+    if adopts {
+        process.adopt_orphans();
     }
     process
 }

@@ -5,7 +5,6 @@ use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::Line;
 use crate::process::{self, DEFAULT_DEADLINE, Origin, Process};
-use crate::server;
 use crate::starting::{Launched, Options, Starting};
 use crate::sys::pidfd;
 use crate::sys::socket::Blocking;
@@ -96,8 +95,7 @@ impl Template {
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
         process::check_socket(&fd, "take up a template")?;
         let mut orders = Outbox::default();
-        let own = Order::Own { owner: std::process::id(), group: server::process_group() };
-        orders.push(&own, pidfd::of_self());
+        orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self());
         orders.flush(&fd, Blocking::No).map_err(|error| Error::system("take up a template", error))?;
         let launched = Launched::elsewhere(fd);
         let options =

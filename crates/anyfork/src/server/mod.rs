@@ -23,8 +23,6 @@ use std::os::fd::{AsFd, OwnedFd};
 #[derive(Debug)]
 pub(crate) struct Owner {
     pub(crate) pid: u32,
-    /// Its process group.
-    pub(crate) group: u32,
     pub(crate) pidfd: Option<OwnedFd>,
     pub(crate) program: String,
     /// How it ends a title: ` of 1234 (program)`.
@@ -32,13 +30,13 @@ pub(crate) struct Owner {
 }
 
 impl Owner {
-    pub(crate) fn new(pid: u32, group: u32, pidfd: Option<OwnedFd>, program: String) -> Self {
-        Owner { whose: format!(" of {pid} ({program})"), pid, group, pidfd, program }
+    pub(crate) fn new(pid: u32, pidfd: Option<OwnedFd>, program: String) -> Self {
+        Owner { whose: format!(" of {pid} ({program})"), pid, pidfd, program }
     }
 
     /// The calling process as an owner.
     pub(crate) fn this(program: String) -> Self {
-        Self::new(std::process::id(), process_group(), pidfd::of_self(), program)
+        Self::new(std::process::id(), pidfd::of_self(), program)
     }
 
     /// For a process that is about to forget it: its descriptor, the rest stays in memory.
@@ -103,17 +101,10 @@ impl Process {
         template::serve(self).serve()
     }
 
-    /// Becomes the first process below its owner, which adopts orphans, and leads a process group of templates.
-    ///
-    /// In a group of their own they are out of the terminal's reach, and when the owner ends while one of them is stopped, the
-    /// kernel continues them, as a group that has become orphaned (setpgid(2)), so that they can end too.
-    pub(crate) fn become_first(&self) {
-        let own = rustix::process::getpid();
-        // It fails in a session leader, which leads its group anyway.
-        let _ = rustix::process::setpgid(None, Some(own));
-        if self.adopts
-            && let Err(errno) = rustix::process::set_child_subreaper(Some(own))
-        {
+    /// Adopts the orphans among its descendants from now on.
+    pub(crate) fn adopt_orphans(&mut self) {
+        self.adopts = true;
+        if let Err(errno) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
             self.fail(Failure::system("adopt orphans", &errno.into()));
         }
     }
@@ -129,11 +120,6 @@ impl Process {
     fn set_title(&self, proof: &SingleThread, what: &str) {
         title::set(proof, self.name.as_deref().unwrap_or(what), &self.owner.whose);
     }
-}
-
-/// The calling process's group.
-pub(crate) fn process_group() -> u32 {
-    rustix::process::getpgrp().as_raw_pid() as u32
 }
 
 /// Disarms the death signal that a process has while it is prepared.

@@ -6,7 +6,6 @@ use crate::inputs::Inputs;
 use crate::sys::exit;
 use crate::sys::threads;
 use crate::wire::{Failure, Reply};
-use rustix::process::Pid;
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 
@@ -21,9 +20,6 @@ pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
         process.set_title(&proof, entry.name);
     }
     go_on_without_parent(&process);
-    // Out of the templates' group, into that of the program: Ctrl-C, Ctrl-Z and a shell's jobs mean the workers too. It fails
-    // when the program has moved to another session since; then the worker stays.
-    let _ = rustix::process::setpgid(None, Pid::from_raw(process.owner.group as i32));
     let Process { socket, owner, .. } = process;
     // Closes its descriptor. Freeing the rest would copy pages that are shared with the template, to no end.
     drop(owner.leave());

@@ -66,8 +66,10 @@ pub(super) fn serve(process: Process) -> Process {
     if announce(&process.socket, &Reply::Ready { pid }).is_err() {
         exit::now(0);
     }
-    // From here on the owner's end is seen on its socket and its pidfd; a death signal would come from the parent.
-    super::go_on_without_parent(&process);
+    // From here on the owner's end is seen on its socket and its pidfd, unless this process is stopped. So it is continued when its
+    // parent ends: the owner, or a template that ends with the owner, or whoever adopted it from that. It may come when only a
+    // thread of the owner ends (prctl(2), PR_SET_PDEATHSIG), and does no harm then.
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::CONT));
     let owner = &process.owner;
     let watches_parent = owner.pidfd.is_none() && parent() == owner.pid;
     let mut template = Template {
@@ -174,9 +176,9 @@ impl Template {
                     child.role = role;
                 }
             }
-            Order::Own { owner, group } => {
+            Order::Own { owner } => {
                 let program = std::mem::take(&mut self.process.owner.program);
-                self.process.owner = Owner::new(owner, group, descriptor, program);
+                self.process.owner = Owner::new(owner, descriptor, program);
                 self.reaper.forget_ids();
                 announce(&self.process.socket, &Reply::Ready { pid: self.pid })?;
             }

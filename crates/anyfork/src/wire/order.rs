@@ -11,8 +11,6 @@ pub(crate) struct Hello<'a> {
     pub(crate) image: u64,
     /// The process whose end ends the templates; its pidfd comes along if there is one.
     pub(crate) owner: u32,
-    /// The owner's process group, which workers join.
-    pub(crate) group: u32,
     /// Whether it is to adopt the orphans among its descendants.
     pub(crate) adopts: bool,
     pub(crate) program: &'a [u8],
@@ -112,7 +110,6 @@ pub(crate) enum Order<'a> {
     /// To a template: the sender is the owner from now on, its pidfd comes along if there is one.
     Own {
         owner: u32,
-        group: u32,
     },
     /// To a template: fork no more, and end.
     End,
@@ -146,7 +143,6 @@ impl<'a> Order<'a> {
                 w.raw(&hello.nonce);
                 w.u64(hello.image);
                 w.u32(hello.owner);
-                w.u32(hello.group);
                 w.u8(u8::from(hello.adopts));
                 w.raw(hello.program);
             }
@@ -179,10 +175,7 @@ impl<'a> Order<'a> {
                 w.u64(*id);
                 w.u32(*signal);
             }
-            Order::Own { owner, group } => {
-                w.u32(*owner);
-                w.u32(*group);
-            }
+            Order::Own { owner } => w.u32(*owner),
             Order::SealedArg | Order::Descriptors | Order::Bind | Order::Template | Order::End => {}
         });
     }
@@ -196,7 +189,6 @@ impl<'a> Order<'a> {
                 nonce: r.array()?,
                 image: r.u64()?,
                 owner: r.u32()?,
-                group: r.u32()?,
                 adopts: r.u8()? != 0,
                 program: r.rest(),
             }),
@@ -224,7 +216,7 @@ impl<'a> Order<'a> {
             kind::EXEC => Order::Exec { id: r.u64()?, role: Role::parse(r.u8()?)?, nonce: r.array()? },
             kind::SIGNAL => Order::Signal { id: r.u64()?, signal: r.u32()? },
             kind::MARK => Order::Mark { id: r.u64()?, role: Role::parse(r.u8()?)? },
-            kind::OWN => Order::Own { owner: r.u32()?, group: r.u32()? },
+            kind::OWN => Order::Own { owner: r.u32()? },
             kind::END => Order::End,
             _ => return Err(Malformed("an unknown order")),
         };
@@ -276,8 +268,7 @@ mod tests {
     use crate::wire::split;
 
     fn samples() -> Vec<(Order<'static>, u16)> {
-        let hello =
-            Hello { version: 1, nonce: [9; 16], image: 1 << 40, owner: 77, group: 78, adopts: true, program: b"prog" };
+        let hello = Hello { version: 1, nonce: [9; 16], image: 1 << 40, owner: 77, adopts: true, program: b"prog" };
         vec![
             (Order::Hello(hello), 1),
             (Order::Arg(b""), 0),
@@ -294,7 +285,7 @@ mod tests {
             (Order::Exec { id: 1, role: Role::Preparing, nonce: [1; 16] }, 1),
             (Order::Signal { id: 3, signal: 9 }, 0),
             (Order::Mark { id: 3, role: Role::Template }, 0),
-            (Order::Own { owner: 1, group: 2 }, 1),
+            (Order::Own { owner: 1 }, 1),
             (Order::End, 0),
         ]
     }
