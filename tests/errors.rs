@@ -17,6 +17,11 @@ fn refuses(path: String) -> Result<(), String> {
 
 #[anyfork::entry]
 fn panics() {
+    unreachable!("its name is taken twice");
+}
+
+#[anyfork::entry]
+fn panics_alone() {
     panic!("at the disco");
 }
 
@@ -48,6 +53,18 @@ fn an_unknown_entry_names_the_nearest() {
     check(&error, ErrorKind::UnknownEntry, "no entry of this name");
     check(&Process::new().run("x\0y\n").unwrap_err(), ErrorKind::UnknownEntry, "x\0y\n");
     check(&Process::new().run("n".repeat(5000)).unwrap_err(), ErrorKind::InvalidInput, "at most 4096");
+}
+
+/// What two versions of one crate in one program would do.
+#[anyfork::__private::linkme::distributed_slice(anyfork::__private::ENTRIES)]
+#[linkme(crate = anyfork::__private::linkme)]
+static SECOND: anyfork::__private::Registration =
+    anyfork::__private::Registration { name: "errors::panics", bind: |_| Ok(Box::new(|| unreachable!())) };
+
+#[test]
+fn a_name_that_two_entries_have_is_refused() {
+    let error = Process::new().run(panics).unwrap_err();
+    check(&error, ErrorKind::AmbiguousEntry, "entry errors::panics: two entries are registered under this name");
 }
 
 #[test]
@@ -90,8 +107,8 @@ fn a_failed_preparation_comes_back_and_its_process_is_gone() {
     assert_eq!(error.to_string(), "call errors::refuses: cannot load tables.bin");
     assert_eq!(error.kind(), ErrorKind::Preparation);
 
-    let error = template.fork().call(panics, NO_ARGS).run(dies).unwrap_err();
-    check(&error, ErrorKind::Preparation, "call errors::panics: it panicked at tests/errors.rs:");
+    let error = template.fork().call(panics_alone, NO_ARGS).run(dies).unwrap_err();
+    check(&error, ErrorKind::Preparation, "call errors::panics_alone: it panicked at tests/errors.rs:");
     check(&error, ErrorKind::Preparation, ": at the disco");
 
     let error = template.fork().call(wants_a_socket, ["x"]).template().unwrap_err();

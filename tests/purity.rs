@@ -57,3 +57,15 @@ fn handles_in_a_fork_of_the_program_are_inert() {
     }
     host.finish();
 }
+
+#[test]
+fn a_program_whose_binary_was_deleted_starts_processes_of_its_own_build() {
+    let copy = anyfork_tests::Scratch::new("deleted");
+    std::fs::copy(env!("CARGO_BIN_EXE_host"), &*copy).unwrap();
+    let mut host = anyfork_tests::Host::start(anyfork_tests::Host::command(&copy, &["purity", "recursive", "exec"]));
+    std::fs::remove_file(&*copy).unwrap();
+    assert_eq!(host.number("code"), 3);
+    host.fact("done");
+    host.go();
+    host.finish();
+}

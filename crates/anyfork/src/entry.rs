@@ -157,7 +157,7 @@ pub(crate) enum NotFound {
 
 /// The entry registered under `name`.
 pub(crate) fn find(name: &[u8]) -> Result<Registration, NotFound> {
-    let mut matching = ENTRIES.iter().filter(|entry| entry.name.as_bytes() == name);
+    let mut matching = ENTRIES.iter().filter(|entry| entry.name.bytes().eq(name.iter().copied()));
     match (matching.next(), matching.next()) {
         (Some(entry), None) => Ok(*entry),
         (Some(_), Some(_)) => Err(NotFound::Twice),

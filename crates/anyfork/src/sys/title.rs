@@ -46,9 +46,10 @@ fn set_short_name(path: &[u8]) {
     for (to, from) in short[..15].iter_mut().zip(last) {
         *to = *from;
     }
-    if let Ok(short) = CStr::from_bytes_until_nul(&short) {
-        let _ = rustix::thread::set_name(short);
-    }
+    let length = short.iter().position(|byte| *byte == 0).unwrap_or(15);
+    // SAFETY: the last byte of the array is NUL, so there is a first one, and the slice ends with it. (Checked by hand because
+    // std's function is a page of code that a fork would have to map.)
+    let _ = rustix::thread::set_name(unsafe { CStr::from_bytes_with_nul_unchecked(&short[..=length]) });
 }
 
 /// A title padded to [`ROOM`], for the argument of an exec.
