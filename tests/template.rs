@@ -132,6 +132,20 @@ fn a_template_can_be_given_to_another_process() {
 }
 
 #[test]
+fn a_template_with_unread_reports_can_be_given_too_and_obeys_its_new_owner_alone() {
+    let template = Process::new().call(load, ["given"]).template().unwrap();
+    let early = template.fork();
+    let ended = template.fork().blocking_socket(true).run(loaded).unwrap();
+    assert_eq!(answer(&ended), "given");
+    assert!(anyfork_tests::wait_until(Duration::from_secs(5), || !anyfork_tests::lives(ended.pid())));
+    let fd = template.into_fd().unwrap();
+    assert_eq!(early.run(loaded).unwrap_err().kind(), ErrorKind::TemplateGone);
+    let worker = Process::new().fd(fd).blocking_socket(true).run(forks_for_us).unwrap();
+    assert_eq!(answer(&worker), "given");
+    assert!(worker.wait().unwrap().success());
+}
+
+#[test]
 fn a_process_can_be_given_to_another_process() {
     let fd = Process::new().call(load, ["x"]).into_fd().unwrap();
     let worker = Process::new().fd(fd).blocking_socket(true).run(finishes_for_us).unwrap();

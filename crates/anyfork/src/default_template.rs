@@ -3,7 +3,7 @@
 use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
-use crate::line::Line;
+use crate::line::{Identity, Line};
 use crate::sys::image;
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
@@ -89,12 +89,14 @@ fn start() -> Result<Arc<Line>> {
     orders.push(&Order::Template, []);
     orders.flush(&ours, Blocking::No).map_err(|error| Error::system(step, error))?;
     let title = format!("anyfork: default template of {} ({})", std::process::id(), program());
-    handover::image_for(theirs.as_fd(), &nonce, &title).spawn(theirs.as_fd()).map_err(|error| {
+    let pid = handover::image_for(theirs.as_fd(), &nonce, &title).spawn(theirs.as_fd()).map_err(|error| {
         let no_proc = error.kind() == std::io::ErrorKind::NotFound;
         let hint = if no_proc { " (without /proc, call anyfork::early() at the start of main)" } else { "" };
         Error::system(format!("exec /proc/self/exe{hint}"), error)
     })?;
-    Ok(Arc::new(Line::new(ours, None, true)))
+    // Known from the start, so that it is waited for even if it never gets ready.
+    let identity = Identity { pid, pidfd: pidfd::of_child(pid) };
+    Ok(Arc::new(Line::new(ours, Some(identity), true)))
 }
 
 /// The first order to a fresh image of this program.
@@ -138,5 +140,10 @@ pub(crate) fn program() -> String {
     const LONGEST: usize = 64;
     let first = std::env::args_os().next().unwrap_or_default();
     let name = std::path::Path::new(&first).file_name().unwrap_or_default().to_string_lossy();
-    name.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+    let mut bytes = 0;
+    let fits = |c: &char| {
+        bytes += c.len_utf8();
+        bytes <= LONGEST
+    };
+    name.chars().filter(|c| !c.is_control()).take_while(fits).collect()
 }

@@ -8,14 +8,20 @@ use crate::starting::{Launched, Options, Starting};
 use crate::sys::close;
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
+use crate::sys::pidfd;
 use crate::sys::signal;
 use crate::sys::socket;
 use crate::sys::stdio;
 use crate::sys::threads::{self, SingleThread};
 use crate::sys::title;
+use crate::sys::wait::{self, Which};
 use crate::template::Template;
+use crate::watch;
 use crate::wire::{Failure, Role};
+use rustix::event::PollFlags;
+use rustix::process::Signal;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 /// Forks the default template from the program, at the very start of `main`, instead of starting it by exec when it is first needed.
 /// (AnyEvent::Fork::Early.) Blocks until it is ready.
@@ -46,7 +52,9 @@ pub fn early() -> Result<()> {
 /// until it is ready.
 ///
 /// The template is a child of the program: a program that waits for *any* child sees it end. Objects in its memory that
-/// own descriptors are of no use there, as these are closed. Signal dispositions are the default ones.
+/// own descriptors are of no use there, as these are closed. Signal dispositions are the default ones. If it is dropped before its
+/// workers, their exit statuses are known only as far as the kernel tells them to everybody (Linux 6.15): it is beside
+/// the default template, not below it.
 ///
 /// # Errors
 /// [`Threads`](ErrorKind::Threads) if the program has more than one thread: the message names them.
@@ -64,6 +72,9 @@ pub fn template_here() -> Result<Template> {
     fork_template("template_here", false)
 }
 
+/// How long a process that was killed may take to be gone.
+const LAST_WAIT: Duration = Duration::from_secs(1);
+
 fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     let proof = single(step)?;
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
@@ -72,7 +83,8 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     exit::flush_output();
     match fork::fork(proof).map_err(|error| Error::system(step, error))? {
         Fork::Child(single) => become_template(&single, theirs, owner, adopts),
-        Fork::Parent(_) => {
+        Fork::Parent(pid) => {
+            let pidfd = pidfd::of_child(pid);
             drop((theirs, owner));
             let options = Options {
                 deadline: DEFAULT_DEADLINE,
@@ -82,7 +94,14 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
             };
             let mut launched = Launched::elsewhere(ours);
             launched.is_child = true;
-            Starting::new(Ok(launched), options, step.to_owned()).wait()
+            let template = Starting::new(Ok(launched), options, step.to_owned()).wait();
+            if let (Err(_), Some(pidfd)) = (&template, &pidfd) {
+                // It ends now, and is waited for, so that no zombie stays.
+                let _ = pidfd::signal(pidfd, Signal::KILL);
+                let _ = watch::sleep(&[(pidfd.as_fd(), PollFlags::IN)], Some(Instant::now() + LAST_WAIT));
+                wait::reap(Which::Pidfd(pidfd.as_fd()));
+            }
+            template
         }
     }
 }

@@ -15,12 +15,15 @@ use rustix::io::Errno;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Every so many fork orders the reports are taken in, so that a program that never waits for a worker does not fill the socket.
 const COLLECT_EVERY: u64 = 32;
+
+/// How long a template that is a child may take from the end of its socket to its own.
+const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// Statuses kept of adopted orphans that nobody has asked for yet. The oldest go first.
 const ORPHANS: usize = 4096;
@@ -43,6 +46,8 @@ pub(crate) struct Line {
     is_child: bool,
     template: OnceLock<Identity>,
     next_id: AtomicU64,
+    /// Another process has it now; this one must not say anything on it any more.
+    given_away: AtomicBool,
     incoming: Mutex<Incoming>,
     outgoing: Mutex<VecDeque<Waiting>>,
 }
@@ -88,6 +93,7 @@ impl Line {
             is_child,
             template: identity.map(OnceLock::from).unwrap_or_default(),
             next_id: AtomicU64::new(1),
+            given_away: AtomicBool::new(false),
             incoming: Mutex::default(),
             outgoing: Mutex::default(),
         }
@@ -126,14 +132,19 @@ impl Line {
             Ok(sent) => Ok((id, sent)),
             Err(error) => {
                 self.forget(id);
-                Err(if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
-                    self.incoming().closed = true;
-                    Error::new(ErrorKind::TemplateGone, "fork", "the template is gone")
-                } else {
-                    Error::system("send the fork order", error)
-                })
+                Err(self.not_sent(error))
             }
         }
+    }
+
+    /// Why an order could not be sent. What the template said before it ended is taken in first.
+    fn not_sent(&self, error: io::Error) -> Error {
+        if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
+            return Error::system("send the fork order", error);
+        }
+        self.take_reports();
+        self.incoming().closed = true;
+        Error::new(ErrorKind::TemplateGone, "fork", "the template is gone")
     }
 
     /// Sends a signal to a child through the template, which knows whether its number is still its own.
@@ -152,6 +163,9 @@ impl Line {
     }
 
     fn send(&self, id: u64, order: &Order<'_>, descriptor: Option<OwnedFd>) -> io::Result<Sent> {
+        if self.given_away.load(Ordering::Relaxed) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let mut outbox = Outbox::default();
         outbox.push(order, descriptor);
         let mut queue = self.outgoing();
@@ -170,7 +184,10 @@ impl Line {
     /// Tries again to send what waits. Says whether the order `id` still does.
     pub(crate) fn retry(&self, id: u64) -> Result<Sent> {
         let mut queue = self.outgoing();
-        self.flush(&mut queue).map_err(|error| Error::system("send the fork order", error))?;
+        if let Err(error) = self.flush(&mut queue) {
+            drop(queue);
+            return Err(self.not_sent(error));
+        }
         Ok(if queue.iter().any(|waiting| waiting.id == id) { Sent::Queued } else { Sent::Yes })
     }
 
@@ -180,7 +197,7 @@ impl Line {
         if let Some(waiting) = queue.iter_mut().find(|waiting| waiting.id == id) {
             waiting.watch = Some(Arc::clone(watch));
         }
-        tick_first(&queue);
+        tick_one(&queue);
     }
 
     fn flush(&self, queue: &mut VecDeque<Waiting>) -> io::Result<()> {
@@ -194,10 +211,9 @@ impl Line {
                     return Err(error);
                 }
             }
-            if let Some(Waiting { watch: Some(watch), .. }) = queue.pop_front() {
-                watch.stop_ticking();
-            }
-            tick_first(queue);
+            // Its watch goes on ticking, until whoever has it sees that all has been sent.
+            queue.pop_front();
+            tick_one(queue);
         }
         Ok(())
     }
@@ -207,12 +223,22 @@ impl Line {
         let mut queue = self.outgoing();
         let before = queue.len();
         queue.retain(|waiting| waiting.id != id || waiting.order.descriptors.is_empty());
-        tick_first(&queue);
+        tick_one(&queue);
         queue.len() < before
     }
 
-    /// Takes in all that has come.
+    /// Takes in all that has come, and sends what waits.
     pub(crate) fn collect(&self) {
+        let mut queue = self.outgoing();
+        if !queue.is_empty() {
+            // An error means that the template is gone, which the reports show.
+            let _ = self.flush(&mut queue);
+        }
+        drop(queue);
+        self.take_reports();
+    }
+
+    fn take_reports(&self) {
         let mut incoming = self.incoming();
         while !incoming.closed {
             match incoming.inbox.fill(&self.socket, Blocking::No) {
@@ -220,7 +246,11 @@ impl Line {
                 Ok(Filled::Nothing) => break,
                 Ok(Filled::End) | Err(_) => incoming.closed = true,
             }
-            while let Some(message) = incoming.inbox.next().unwrap_or(None) {
+            while let Some(message) = incoming.inbox.next().transpose() {
+                let Ok(message) = message else {
+                    incoming.closed = true;
+                    break;
+                };
                 match Reply::parse(message.frame.get()) {
                     Ok(reply) => self.take_in(&mut incoming, reply, message.descriptors),
                     // Not a template: nothing it says can be trusted.
@@ -283,16 +313,19 @@ impl Line {
 
     /// Gives the socket away: what comes on it is for somebody else.
     pub(crate) fn give_away(&self) -> io::Result<OwnedFd> {
+        let socket = self.socket.try_clone()?;
+        self.given_away.store(true, Ordering::Relaxed);
+        self.outgoing().clear();
         self.incoming().closed = true;
-        self.socket.try_clone()
+        Ok(socket)
     }
 
     /// For a template that is a child of this process: waits for its end, so that no zombie stays.
     pub(crate) fn wait_for_end(&self, limit: Duration) {
-        if !self.is_child || self.is_foreign() {
+        if !self.is_child || self.is_foreign() || self.given_away.load(Ordering::Relaxed) {
             return;
         }
-        self.collect();
+        self.take_reports();
         let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity() else { return };
         let until = Instant::now() + limit;
         while pidfd::life(pidfd).is_ok_and(|life| life == Life::Runs) && Instant::now() < until {
@@ -318,14 +351,21 @@ impl Line {
     }
 }
 
+/// A template that is a child of this process, and that nobody can ask any more, has closed its socket or does so now.
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.wait_for_end(LAST_WAIT);
+    }
+}
+
 impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-fn tick_first(queue: &VecDeque<Waiting>) {
-    if let Some(Waiting { watch: Some(watch), .. }) = queue.front() {
+fn tick_one(queue: &VecDeque<Waiting>) {
+    if let Some(watch) = queue.iter().find_map(|waiting| waiting.watch.as_ref()) {
         let _ = watch.start_ticking();
     }
 }

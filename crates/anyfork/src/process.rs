@@ -24,6 +24,9 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 /// No arguments, for a [`Process::call`] of an entry without parameters.
 pub const NO_ARGS: [&str; 0] = [];
 
+/// The longest name of an entry, in bytes.
+const LONGEST_NAME: usize = 4096;
+
 /// The most arguments of a [`Process::call`]: so many of 1 KiB fit into one frame.
 const MOST_CALL_ARGUMENTS: usize = 900;
 
@@ -170,6 +173,9 @@ impl Process {
         I::Item: ToArg,
     {
         let entry = entry.entry_name();
+        if entry.len() > LONGEST_NAME {
+            self.keep(Error::new(ErrorKind::InvalidInput, "call", "an entry's name is at most 4096 bytes"));
+        }
         let args: Vec<I::Item> = args.into_iter().collect();
         let octets: Vec<_> = args.iter().map(ToArg::to_arg).collect();
         let inline: usize = octets.iter().map(|octets| octets.len()).sum();
@@ -215,7 +221,7 @@ impl Process {
         self
     }
 
-    /// How long a start may take, from the call of `run`, `start` or `template`: 30 s if not set. Measured by the monotonic clock.
+    /// How long a start may take, from the moment that `run`, `start` or `template` has given its orders: 30 s if not set. Measured by the monotonic clock.
     ///
     /// When it passes, the start fails with [`Deadline`](ErrorKind::Deadline), and the process never enters its entry,
     /// however late its template wakes up.
@@ -253,7 +259,7 @@ impl Process {
     /// descriptors, those inherited from its template first.
     pub fn start<By>(mut self, entry: impl ToEntry<By>) -> Starting<Worker> {
         let entry = entry.entry_name();
-        if entry.len() > 4096 {
+        if entry.len() > LONGEST_NAME {
             self.keep(Error::new(ErrorKind::InvalidInput, "start", "an entry's name is at most 4096 bytes"));
         }
         self.orders.push(&Order::Run { entry: entry.as_bytes() }, []);
@@ -293,10 +299,18 @@ impl Process {
     /// What went wrong so far, or [`Deadline`](ErrorKind::Deadline).
     pub fn into_fd(mut self) -> Result<OwnedFd> {
         self.launch(true)?;
-        let until = Instant::now() + self.options.deadline;
+        let now = Instant::now();
+        let until = now.checked_add(self.options.deadline).unwrap_or(now + DEFAULT_DEADLINE);
         match (self.error.take(), self.launched.take()) {
             (None, Some(mut launched)) => match launched.push_all(until, "hand a process over") {
-                Ok(()) => Ok(launched.socket),
+                Ok(()) => {
+                    if let Some((line, id)) = &launched.line {
+                        // It is not this process's any more; until it runs, its death signal still binds it to the template.
+                        line.mark(*id, Role::Free);
+                        line.forget(*id);
+                    }
+                    Ok(launched.socket)
+                }
                 Err(error) => {
                     launched.give_up();
                     Err(error)
@@ -334,6 +348,10 @@ impl Process {
     fn launch(&mut self, prepares: bool) -> Result<()> {
         if let Some(error) = self.error.take() {
             return Err(error);
+        }
+        if matches!(self.origin, Origin::Elsewhere) && self.options.role == Role::Bound {
+            let message = "a process that another program started cannot be bound to this one";
+            return Err(Error::new(ErrorKind::Unsupported, "die_with_owner", message));
         }
         let mut orders = std::mem::take(&mut self.orders);
         if let Some(launched) = &mut self.launched {

@@ -176,7 +176,11 @@ impl Launched {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.orders = Outbox::default(),
             Err(error) => return Err(Error::system("send orders", error)),
         }
-        Ok(self.fork == Sent::Yes && self.orders.is_empty())
+        let all = self.fork == Sent::Yes && self.orders.is_empty();
+        if let (true, Some(watch)) = (all, &self.watch) {
+            watch.stop_ticking();
+        }
+        Ok(all)
     }
 
     /// Makes the watch that wakes an event loop to try again.
@@ -335,9 +339,15 @@ fn take_answer(launched: &mut Launched, what: &str) -> Result<Answer> {
     loop {
         let message = launched.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
         if let Some(mut message) = message {
+            if message.lost_descriptors {
+                let error = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+                return Err(Error::system("receive the reply", error));
+            }
             let reply =
                 Reply::parse(message.frame.get()).map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
             return match reply {
+                // A template that is taken up may have said that to its earlier owner.
+                Reply::Exited(_) | Reply::NotForked { .. } if launched.line.is_none() => continue,
                 Reply::Started { pid } | Reply::Ready { pid } => Ok(Some((pid, message.descriptors.pop()))),
                 Reply::Failed(failure) => Err(Error::reported(failure)),
                 _ => Err(Error::new(ErrorKind::Protocol, what.to_owned(), "a reply that belongs to a template")),

@@ -115,7 +115,7 @@ impl Template {
 }
 
 /// How long a template that is a child of this program may take to end when it is dropped.
-const END: Duration = Duration::from_secs(1);
+const END: Duration = Duration::from_millis(100);
 
 impl Drop for Template {
     fn drop(&mut self) {

@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often something is tried again that gives no sign of its own.
@@ -72,11 +72,16 @@ impl AsFd for Watch {
 
 /// A descriptor that is always readable: for a value that has its result and needs no waiting.
 pub(crate) fn always_ready() -> BorrowedFd<'static> {
-    static READY: OnceLock<Option<OwnedFd>> = OnceLock::new();
-    let ready =
-        READY.get_or_init(|| rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC).ok().map(above_stdio));
-    match ready {
-        Some(ready) => ready.as_fd(),
+    static READY: Mutex<Option<(u32, &OwnedFd)>> = Mutex::new(None);
+    let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
+    let this = std::process::id();
+    // In a fork of the program that made it, it may have been closed.
+    if ready.is_none_or(|(maker, _)| maker != this) {
+        let new = rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC);
+        *ready = new.ok().map(|fd| (this, &*Box::leak(Box::new(above_stdio(fd)))));
+    }
+    match *ready {
+        Some((_, ready)) => ready.as_fd(),
         // Out of descriptors. Some descriptor must be returned, and this one outlives everything.
         None => rustix::stdio::stderr(),
     }

@@ -228,8 +228,9 @@ impl Lifeline {
             return Ok(None);
         }
         // The default template knows most, and has reported by the time it has waited for the process.
-        let known = self
-            .ask_default_template()
+        // Before that an older orphan of the same number could be meant.
+        let told = (life == Life::Reaped || !self.hangs_up).then(|| self.ask_default_template()).flatten();
+        let known = told
             .or_else(|| wait::reap(Which::Pidfd(pidfd)).map(|record| ExitStatus::of_record(&record)))
             .or_else(|| {
                 let kept = (life == Life::Reaped).then(|| pidfd::wait_status(pidfd)).flatten();
@@ -250,9 +251,11 @@ impl Lifeline {
 
     /// Without pidfds only the default template can tell, and the number whether there is still anything to be told.
     fn ask_without_pidfd(&self) -> Result<Option<ExitStatus>> {
+        if Pid::from_raw(self.pid as i32).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()) {
+            return Ok(None);
+        }
         let known = self.ask_default_template();
-        let lives = Pid::from_raw(self.pid as i32).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok());
-        if known.is_some() || lives || self.orphaned_for() < GRACE { Ok(known) } else { Err(lost()) }
+        if known.is_some() || self.orphaned_for() < GRACE { Ok(known) } else { Err(lost()) }
     }
 
     /// How long nobody has known how the process ended.

@@ -6,19 +6,20 @@ use crate::inputs::Inputs;
 use crate::sys::exit;
 use crate::sys::threads;
 use crate::wire::{Failure, Reply};
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 
 /// Runs the entry and ends the process with what it returned.
 pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
-    let (mut inputs, bound) = match bind(&mut process, &entry) {
-        Ok(bound) => bound,
-        Err(failure) => process.fail(failure),
-    };
     // With threads, which preparation made, the old title stays: it could be read while it is written.
     if let Some(proof) = process.single.take().or_else(|| threads::single().ok()) {
         process.set_title(&proof, entry.name);
     }
+    let (mut inputs, bound) = match bind(&mut process, &entry) {
+        Ok(bound) => bound,
+        Err(failure) => process.fail(failure),
+    };
     go_on_without_parent(&process);
     let Process { socket, owner, .. } = process;
     // Closes its descriptor. Freeing the rest would copy pages that are shared with the template, to no end.
@@ -32,7 +33,8 @@ pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
     let code = match panic::catch_unwind(AssertUnwindSafe(bound)) {
         Ok(Finished::Code(code)) => i32::from(code),
         Ok(Finished::Error(error)) => {
-            eprintln!("{}: {error}", entry.name);
+            // Not eprintln!, which panics when nobody reads standard error.
+            let _ = writeln!(std::io::stderr(), "{}: {error}", entry.name);
             1
         }
         Err(_) => exit::PANICKED,

@@ -18,6 +18,9 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+/// With so many bytes of reports unread, no more orphans are reported.
+const MOST_UNREAD: usize = 64 * 1024;
+
 /// How often the parent is looked at where there are no pidfds.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -87,7 +90,8 @@ pub(super) fn serve(process: Process) -> Process {
             Ok(Became::Same) => {}
             Ok(Became::Child { single, socket, role, exec }) => {
                 let process = template.into_child(socket, role, exec);
-                return Process { single: Some(single), ..process };
+                // The user's hooks may have made threads.
+                return Process { single: AFTER_FORK.is_empty().then_some(single), ..process };
             }
             // Its owner sees the socket close; nothing else could be told to it.
             Err(_) => template.end(),
@@ -107,6 +111,7 @@ impl Template {
         }
         let [orders, child_ended, owner_ended] = self.sleep()?;
         if owner_ended {
+            self.read_marks();
             self.end();
         }
         self.send_reports();
@@ -171,15 +176,14 @@ impl Template {
                     let _ = signal::send_to_child(pid, signal);
                 }
             }
-            Order::Mark { id, role } => {
-                if let Some((_, child)) = self.reaper.by_id(id) {
-                    child.role = role;
-                }
-            }
+            Order::Mark { id, role } => self.mark(id, role),
             Order::Own { owner } => {
                 let program = std::mem::take(&mut self.process.owner.program);
                 self.process.owner = Owner::new(owner, descriptor, program);
+                self.watches_parent = self.process.owner.pidfd.is_none() && parent() == owner;
                 self.reaper.forget_ids();
+                // It reads until it finds the answer, so this does not block for long.
+                self.reports.flush(&self.process.socket, Blocking::Yes)?;
                 announce(&self.process.socket, &Reply::Ready { pid: self.pid })?;
             }
             Order::End => self.ending = true,
@@ -213,8 +217,8 @@ impl Template {
         deaf.hear();
         // Their memory stays shared with the template as long as it is not touched.
         std::mem::forget((reaper, reports));
-        // The template's own socket is closed here.
-        let Process { inputs, owner, .. } = process;
+        let Process { socket: own, inbox, inputs, owner, .. } = process;
+        drop((own, inbox));
         let process = Process { inputs, role, ..Process::new(socket, owner) };
         if role != Role::Free {
             end_with_parent(pid);
@@ -234,6 +238,10 @@ impl Template {
     fn collect(&mut self, ended: Option<u32>) {
         let Template { reaper, reports, process, .. } = self;
         reaper.collect(ended, |record| {
+            // An owner that reads nothing has no use for orphans, of which there is no limit.
+            if record.id == 0 && reports.bytes.len() > MOST_UNREAD {
+                return;
+            }
             Reply::Exited(record).append(&mut reports.bytes, 0);
             let _ = reports.flush(&process.socket, Blocking::No);
         });
@@ -247,6 +255,23 @@ impl Template {
     /// Never blocks: what the owner does not take now is kept.
     fn send_reports(&mut self) {
         let _ = self.reports.flush(&self.process.socket, Blocking::No);
+    }
+
+    /// What the owner has said of its children before it ended: who of them may go on.
+    fn read_marks(&mut self) {
+        while let Ok(Filled::Some) = self.process.inbox.fill(&self.process.socket, Blocking::No) {
+            while let Ok(Some(message)) = self.process.inbox.next() {
+                if let Ok(Order::Mark { id, role }) = Order::parse(message.frame.get()) {
+                    self.mark(id, role);
+                }
+            }
+        }
+    }
+
+    fn mark(&mut self, id: u64, role: Role) {
+        if let Some((_, child)) = self.reaper.by_id(id) {
+            child.role = role;
+        }
     }
 
     /// The owner is gone, or wants this template no more.

@@ -19,6 +19,15 @@ pub(crate) fn of_self() -> Option<OwnedFd> {
     rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok().map(above_stdio)
 }
 
+/// The pidfd of a child that this process has just made, and that nobody has waited for yet.
+pub(crate) fn of_child(pid: u32) -> Option<OwnedFd> {
+    if cfg!(anyfork_no_pidfd) {
+        return None;
+    }
+    let pid = rustix::process::Pid::from_raw(pid as i32)?;
+    rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok().map(above_stdio)
+}
+
 /// Sends a signal; `Ok` also if the process has ended already.
 pub(crate) fn signal(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
     match rustix::process::pidfd_send_signal(pidfd, signal) {

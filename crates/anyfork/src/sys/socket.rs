@@ -26,6 +26,7 @@ pub(crate) fn is_unix_stream(fd: impl AsFd) -> bool {
     sockopt::socket_domain(&fd) == Ok(AddressFamily::UNIX)
         && sockopt::socket_type(&fd) == Ok(SocketType::STREAM)
         && sockopt::socket_acceptconn(&fd) == Ok(false)
+        && rustix::net::getpeername(&fd).is_ok()
 }
 
 /// Looks at what has come, and leaves it there.
