@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common.h"
 
 enum { MOST = 1024 };
 
@@ -19,17 +20,6 @@ struct message {
         char bytes[CMSG_SPACE(sizeof(int))];
     } control;
 };
-
-static double seconds(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec + now.tv_nsec / 1e9;
-}
-
-static void fail(const char *what) {
-    perror(what);
-    exit(1);
-}
 
 static void prepare(struct message *message) {
     memset(message, 0, sizeof *message);

@@ -2,10 +2,8 @@
 
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::DEFAULT_DEADLINE;
 use crate::server::{Owner, Process};
 use crate::starting::{Launched, Options, Starting};
-use crate::sys::close;
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
 use crate::sys::pidfd;
@@ -17,10 +15,10 @@ use crate::sys::title;
 use crate::sys::wait::{self, Which};
 use crate::template::Template;
 use crate::watch;
-use crate::wire::{Failure, Role};
+use crate::wire::Role;
 use rustix::event::PollFlags;
 use rustix::process::Signal;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// Forks the default template from the program, at the very start of `main`, instead of starting it by exec when it is first needed.
@@ -86,15 +84,9 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
         Fork::Parent(pid) => {
             let pidfd = pidfd::of_child(pid);
             drop((theirs, owner));
-            let options = Options {
-                deadline: DEFAULT_DEADLINE,
-                kill_on_drop: false,
-                blocking_socket: false,
-                role: Role::Template,
-            };
             let mut launched = Launched::elsewhere(ours);
             launched.is_child = true;
-            let template = Starting::new(Ok(launched), options, step.to_owned()).wait();
+            let template = Starting::new(Ok(launched), Options::new(Role::Template), step.to_owned()).wait();
             if let (Err(_), Some(pidfd)) = (&template, &pidfd) {
                 // It ends now, and is waited for, so that no zombie stays.
                 let _ = pidfd::signal(pidfd, Signal::KILL);
@@ -117,11 +109,7 @@ fn become_template(single: &SingleThread, socket: OwnedFd, owner: Owner, adopts:
     signal::reset_dispositions();
     signal::ignore_sigpipe();
     let mut process = Process::new(socket, owner);
-    let kept: Vec<BorrowedFd<'_>> =
-        [Some(process.socket.as_fd()), process.owner.pidfd.as_ref().map(AsFd::as_fd)].into_iter().flatten().collect();
-    if let Err(error) = close::all_but(&kept) {
-        process.fail(Failure::system("close inherited descriptors", &error));
-    }
+    process.close_all_else();
     stdio::fill_stdio();
     title::claim_environment(single);
     if adopts {

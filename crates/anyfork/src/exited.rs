@@ -70,13 +70,8 @@ impl Exited {
     ///
     /// # Errors
     /// As [`Worker::wait`](crate::Worker::wait).
-    pub fn wait(mut self) -> Result<ExitStatus> {
-        loop {
-            if let Some(status) = self.try_finish()? {
-                return Ok(status);
-            }
-            self.life.sleep(None).map_err(|error| Error::system("wait", error))?;
-        }
+    pub fn wait(self) -> Result<ExitStatus> {
+        self.life.wait_for_ever()
     }
 }
 

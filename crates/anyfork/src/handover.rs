@@ -6,7 +6,7 @@ use crate::server::{Owner, Process};
 use crate::sys::exec::Image;
 use crate::sys::socket::{self, Blocking};
 use crate::sys::threads;
-use crate::sys::{close, environ, exit, image, signal, stdio, title};
+use crate::sys::{environ, exit, image, signal, stdio, title};
 use crate::wire::{self, Failure, FailureKind, Hello, Order};
 use rustix::io::FdFlags;
 use std::fmt::Write;
@@ -14,7 +14,6 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Says where the socket is. Present only between an exec and the first code of the new image.
 const VARIABLE: &str = "ANYFORK_HANDOVER";
-const VARIABLE_C: &std::ffi::CStr = c"ANYFORK_HANDOVER";
 
 pub(crate) type Nonce = [u8; 16];
 
@@ -56,7 +55,7 @@ pub(crate) fn take() -> Option<Process> {
         exit::now(1)
     };
     // Nothing that is started from here may believe that it was meant.
-    environ::remove(&proof, VARIABLE_C);
+    environ::remove(&proof, VARIABLE);
     if environ::is_secure() {
         return None;
     }
@@ -100,24 +99,15 @@ fn greet(socket: OwnedFd) -> Process {
     }
     let Ok(Some(mut message)) = process.inbox.next() else { exit::now(0) };
     let pidfd = message.descriptors.pop();
-    let kept: Vec<BorrowedFd<'_>> = [Some(process.socket.as_fd()), pidfd.as_ref().map(AsFd::as_fd)]
-        .into_iter()
-        .flatten()
-        .chain(process.inbox.descriptors())
-        .collect();
-    if let Err(error) = close::all_but(&kept) {
-        process.fail(Failure::system("close inherited descriptors", &error));
-    }
     let Ok(Order::Hello(hello)) = Order::parse(message.frame.get()) else { exit::now(0) };
-    let (version, image) = (hello.version, hello.image);
     let program = String::from_utf8_lossy(hello.program).into_owned();
     process.owner = Owner::new(hello.owner, pidfd, program);
-    let adopts = hello.adopts;
-    if version != wire::VERSION || image != image::fingerprint() {
+    process.close_all_else();
+    if hello.version != wire::VERSION || hello.image != image::fingerprint() {
         let message = "the program that was started is not the one that started it: it was replaced while it runs";
         process.fail(Failure::new(FailureKind::OtherImage, "start", "/proc/self/exe", message));
     }
-    if adopts {
+    if hello.adopts {
         process.adopt_orphans();
     }
     process

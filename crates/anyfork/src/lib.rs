@@ -15,6 +15,7 @@ mod handover;
 mod init;
 mod inputs;
 mod line;
+mod maker;
 mod outcome;
 mod process;
 mod server;

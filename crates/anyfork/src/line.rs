@@ -1,9 +1,11 @@
 //! The client's end of a template's socket: fork orders go out on it, exit reports come in.
 //!
-//! Nothing here blocks, and no thread reads it: whoever wants to know something takes in what has come, for everybody.
+//! Nothing here blocks but the wait for the end of a template that is a child, and no thread reads it: whoever wants to know something takes in what has come, for everybody.
 
 use crate::channel::{Descriptors, Filled, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
+use crate::handover::Nonce;
+use crate::maker::Maker;
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
 use crate::sys::socket::Blocking;
@@ -40,8 +42,7 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Line {
     socket: OwnedFd,
-    /// The process that made this; in its forks it is inert.
-    maker: u32,
+    maker: Maker,
     /// Whether the template is a child of this process, which then has to wait for it.
     is_child: bool,
     template: OnceLock<Identity>,
@@ -74,7 +75,7 @@ struct Incoming {
 struct Waiting {
     id: u64,
     order: Outbox,
-    /// Wakes an event loop to try again; ticks while the order is the first in the queue.
+    /// Wakes an event loop to try again; ticks while the order is the first in the queue that has one, and until all is sent.
     watch: Option<Arc<Watch>>,
 }
 
@@ -89,7 +90,7 @@ impl Line {
     pub(crate) fn new(socket: OwnedFd, identity: Option<Identity>, is_child: bool) -> Self {
         Line {
             socket,
-            maker: std::process::id(),
+            maker: Maker::this(),
             is_child,
             template: identity.map(OnceLock::from).unwrap_or_default(),
             next_id: AtomicU64::new(1),
@@ -100,7 +101,7 @@ impl Line {
     }
 
     pub(crate) fn is_foreign(&self) -> bool {
-        self.maker != std::process::id()
+        self.maker.is_foreign()
     }
 
     pub(crate) fn identity(&self) -> Option<&Identity> {
@@ -118,7 +119,7 @@ impl Line {
     }
 
     /// Orders a fork (or an exec of the program) whose socket is `socket`. Returns the id under which its fate is kept.
-    pub(crate) fn fork(&self, role: Role, exec: Option<[u8; 16]>, socket: OwnedFd) -> Result<(u64, Sent)> {
+    pub(crate) fn fork(&self, role: Role, exec: Option<Nonce>, socket: OwnedFd) -> Result<(u64, Sent)> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if id.is_multiple_of(COLLECT_EVERY) {
             self.collect();

@@ -102,8 +102,7 @@ impl Process {
     }
 
     pub(crate) fn of(origin: Origin) -> Self {
-        let options =
-            Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role: Role::Free };
+        let options = Options::new(Role::Free);
         Process { origin, orders: Outbox::default(), options, launched: None, error: None }
     }
 
@@ -298,26 +297,19 @@ impl Process {
     /// # Errors
     /// What went wrong so far, or [`Deadline`](ErrorKind::Deadline).
     pub fn into_fd(mut self) -> Result<OwnedFd> {
-        self.launch(true)?;
+        let mut launched = self.take_launched(true)?;
         let now = Instant::now();
         let until = now.checked_add(self.options.deadline).unwrap_or(now + DEFAULT_DEADLINE);
-        match (self.error.take(), self.launched.take()) {
-            (None, Some(mut launched)) => match launched.push_all(until, "hand a process over") {
-                Ok(()) => {
-                    if let Some((line, id)) = &launched.line {
-                        // It is not this process's any more; until it runs, its death signal still binds it to the template.
-                        line.mark(*id, Role::Free);
-                        line.forget(*id);
-                    }
-                    Ok(launched.socket)
-                }
-                Err(error) => {
-                    launched.give_up();
-                    Err(error)
-                }
-            },
-            (error, _) => Err(error.unwrap_or_else(|| Error::new(ErrorKind::ProcessGone, "hand a process over", ""))),
+        if let Err(error) = launched.push_all(until, "hand a process over") {
+            launched.give_up();
+            return Err(error);
         }
+        if let Some((line, id)) = &launched.line {
+            // It is not this process's any more; until it runs, its death signal still binds it to the template.
+            line.mark(*id, Role::Free);
+            line.forget(*id);
+        }
+        Ok(launched.socket)
     }
 
     /// Takes up a process that another one gave away with [`into_fd`](Process::into_fd). (AnyEvent::Fork's `new_from_fh`.)
@@ -333,15 +325,14 @@ impl Process {
     }
 
     fn finish<T: crate::starting::Started>(mut self, what: String) -> Starting<T> {
-        let launched = match self.launch(false) {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.error.take().unwrap_or(error)),
-        };
-        let launched = launched.and_then(|()| match self.error.take() {
-            Some(error) => Err(error),
-            None => self.launched.take().ok_or_else(|| Error::new(ErrorKind::ProcessGone, what.clone(), "")),
-        });
+        let launched = self.take_launched(false);
         Starting::new(launched, self.options, what)
+    }
+
+    /// The process, with all that was queued: from here on somebody else sees to its end.
+    fn take_launched(&mut self, prepares: bool) -> Result<Launched> {
+        self.launch(prepares)?;
+        self.launched.take().ok_or_else(|| Error::new(ErrorKind::ProcessGone, "start", ""))
     }
 
     /// Gives the process what is queued, and starts it if that has not been done.

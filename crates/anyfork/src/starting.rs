@@ -3,6 +3,8 @@
 use crate::channel::{Filled, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::{self, Fate, Identity, Line, Sent};
+use crate::maker::Maker;
+use crate::process::DEFAULT_DEADLINE;
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
 use crate::template::Template;
@@ -64,6 +66,13 @@ pub(crate) struct Options {
     pub(crate) blocking_socket: bool,
     /// What the process is when it has been prepared.
     pub(crate) role: Role,
+}
+
+impl Options {
+    /// What holds if the caller says nothing.
+    pub(crate) fn new(role: Role) -> Self {
+        Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role }
+    }
 }
 
 /// What a start can come to: a worker or a template.
@@ -128,8 +137,7 @@ pub(crate) struct Launched {
     pub(crate) fork: Sent,
     /// Whether it was ordered as a process that will be prepared, which its template must be told when it no longer is.
     pub(crate) prepares: bool,
-    /// The process that made this; in its forks it is inert.
-    maker: u32,
+    maker: Maker,
     /// Whether it is a child of this process, which then has to wait for it.
     pub(crate) is_child: bool,
     watch: Option<Arc<Watch>>,
@@ -150,19 +158,15 @@ impl Launched {
             line: None,
             fork: Sent::Yes,
             prepares: false,
-            maker: std::process::id(),
+            maker: Maker::this(),
             is_child: false,
             watch: None,
         }
     }
 
-    pub(crate) fn check_maker(&self) -> Result<()> {
-        if self.maker == std::process::id() { Ok(()) } else { Err(Error::foreign("start")) }
-    }
-
     /// Sends what could not be sent yet. Says whether all has been sent.
     pub(crate) fn push_on(&mut self) -> Result<bool> {
-        self.check_maker()?;
+        self.maker.check("start")?;
         if let Some(watch) = &self.watch {
             watch.take_tick();
         }
@@ -208,7 +212,7 @@ impl Launched {
 
     /// Makes sure that the process never enters its entry, and is gone soon. Never blocks.
     pub(crate) fn give_up(&mut self) {
-        if self.check_maker().is_err() {
+        if self.maker.is_foreign() {
             return;
         }
         let taken_back = match (&self.line, self.fork) {
@@ -340,7 +344,7 @@ fn take_answer(launched: &mut Launched, what: &str) -> Result<Answer> {
         let message = launched.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
         if let Some(mut message) = message {
             if message.lost_descriptors {
-                let error = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+                let error = io::Error::from(rustix::io::Errno::MFILE);
                 return Err(Error::system("receive the reply", error));
             }
             let reply =

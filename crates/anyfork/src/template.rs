@@ -4,7 +4,7 @@ use crate::channel::Outbox;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::Line;
-use crate::process::{self, DEFAULT_DEADLINE, Origin, Process};
+use crate::process::{self, Origin, Process};
 use crate::starting::{Launched, Options, Starting};
 use crate::sys::pidfd;
 use crate::sys::socket::Blocking;
@@ -98,8 +98,7 @@ impl Template {
         orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self());
         orders.flush(&fd, Blocking::No).map_err(|error| Error::system("take up a template", error))?;
         let launched = Launched::elsewhere(fd);
-        let options =
-            Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role: Role::Template };
+        let options = Options::new(Role::Template);
         Starting::new(Ok(launched), options, "take up a template".into()).wait()
     }
 

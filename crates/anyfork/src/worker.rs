@@ -4,6 +4,7 @@ use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exited::Exited;
 use crate::line::{Fate, Line};
+use crate::maker::Maker;
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
 use crate::sys::wait::{self, Which};
@@ -64,7 +65,7 @@ impl Worker {
     ///
     /// It may be readable a moment before the exit status is there; to wait for the status use [`Worker::exited`].
     pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.life.pidfd.as_ref().map(AsFd::as_fd)
+        self.life.pidfd()
     }
 
     /// The parent's end of the worker's socket. Non-blocking, unless
@@ -93,7 +94,7 @@ impl Worker {
     /// [`Lost`](ErrorKind::Lost) if its template was killed and the kernel keeps no statuses;
     /// [`ForeignHandle`](ErrorKind::ForeignHandle) in a fork of the program; [`System`](ErrorKind::System) if poll(2) fails.
     pub fn wait(&self) -> Result<ExitStatus> {
-        self.life.wait(None)?.ok_or_else(|| Error::new(ErrorKind::Deadline, "wait", "no limit was set"))
+        self.life.wait_for_ever()
     }
 
     /// Waits at most that long. `None`: the worker still runs.
@@ -158,7 +159,7 @@ pub(crate) struct Lifeline {
     pidfd: Option<OwnedFd>,
     /// The line to its template, and its id there. `None` if another process ordered the fork.
     line: Option<(Arc<Line>, u64)>,
-    maker: u32,
+    maker: Maker,
     hangs_up: bool,
     status: OnceLock<ExitStatus>,
     /// When it was first seen dead without anybody to tell how.
@@ -172,14 +173,10 @@ impl Lifeline {
             hangs_up: pidfd.as_ref().is_some_and(pidfd::hangs_up_when_reaped),
             pidfd,
             line,
-            maker: std::process::id(),
+            maker: Maker::this(),
             status: OnceLock::new(),
             orphaned_at: Mutex::new(None),
         }
-    }
-
-    fn check_maker(&self, step: &'static str) -> Result<()> {
-        if self.maker == std::process::id() { Ok(()) } else { Err(Error::foreign(step)) }
     }
 
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
@@ -201,7 +198,7 @@ impl Lifeline {
 
     /// The status, if it can be known now.
     pub(crate) fn check(&self) -> Result<Option<ExitStatus>> {
-        self.check_maker("wait")?;
+        self.maker.check("wait")?;
         if let Some(status) = self.status.get() {
             return Ok(Some(*status));
         }
@@ -270,6 +267,14 @@ impl Lifeline {
         line.take_orphan(self.pid)
     }
 
+    pub(crate) fn wait_for_ever(&self) -> Result<ExitStatus> {
+        loop {
+            if let Some(status) = self.wait(None)? {
+                return Ok(status);
+            }
+        }
+    }
+
     fn wait(&self, until: Option<Instant>) -> Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.check()? {
@@ -283,7 +288,7 @@ impl Lifeline {
     }
 
     /// Sleeps until the status may be there.
-    pub(crate) fn sleep(&self, until: Option<Instant>) -> io::Result<()> {
+    fn sleep(&self, until: Option<Instant>) -> io::Result<()> {
         let line = self.line().filter(|line| !line.is_closed());
         match (self.pidfd(), line) {
             // Its own wake-up; the line's is for its end alone, or each report would wake everybody.
@@ -302,7 +307,7 @@ impl Lifeline {
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
-        self.check_maker("signal")?;
+        self.maker.check("signal")?;
         let sent = match (&self.pidfd, &self.line) {
             (Some(pidfd), _) => pidfd::signal(pidfd, signal),
             (None, Some((line, id))) => line.signal(*id, signal.as_raw()),

@@ -9,6 +9,7 @@ mod template;
 use crate::channel::Inbox;
 use crate::entry::Registration;
 use crate::inputs::Input;
+use crate::sys::close;
 use crate::sys::exit;
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
@@ -17,7 +18,7 @@ use crate::sys::title;
 use crate::wire::{Bytes, Failure, Reply, Role};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// The program on whose behalf a process exists; its end ends the templates.
 #[derive(Debug)]
@@ -106,6 +107,15 @@ impl Process {
         self.adopts = true;
         if let Err(errno) = rustix::process::set_child_subreaper(Some(rustix::process::getpid())) {
             self.fail(Failure::system("adopt orphans", &errno.into()));
+        }
+    }
+
+    /// Closes whatever this process inherited by accident.
+    pub(crate) fn close_all_else(&self) {
+        let own = [Some(self.socket.as_fd()), self.owner.pidfd.as_ref().map(AsFd::as_fd)];
+        let kept: Vec<BorrowedFd<'_>> = own.into_iter().flatten().chain(self.inbox.descriptors()).collect();
+        if let Err(error) = close::all_but(&kept) {
+            self.fail(Failure::system("close inherited descriptors", &error));
         }
     }
 

@@ -41,7 +41,7 @@ fn receive(process: &mut Process) -> Result<(), Failure> {
 
 fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failure> {
     if message.lost_descriptors {
-        let error = io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error());
+        let error = io::Error::from(rustix::io::Errno::MFILE);
         return Err(Failure::system("receive descriptors in the new process", &error));
     }
     let order = Order::parse(message.frame.get()).map_err(not_understood)?;

@@ -89,9 +89,7 @@ pub(super) fn serve(process: Process) -> Process {
         match template.turn() {
             Ok(Became::Same) => {}
             Ok(Became::Child { single, socket, role, exec }) => {
-                let process = template.into_child(socket, role, exec);
-                // The user's hooks may have made threads.
-                return Process { single: AFTER_FORK.is_empty().then_some(single), ..process };
+                return template.into_child(single, socket, role, exec);
             }
             // Its owner sees the socket close; nothing else could be told to it.
             Err(_) => template.end(),
@@ -212,14 +210,16 @@ impl Template {
     }
 
     /// In the child: what belongs to the template is closed or forgotten, what was queued is inherited.
-    fn into_child(self, socket: OwnedFd, role: Role, exec: Option<Nonce>) -> Process {
+    fn into_child(self, single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Nonce>) -> Process {
         let Template { process, deaf, reaper, reports, pid, .. } = self;
         deaf.hear();
         // Their memory stays shared with the template as long as it is not touched.
         std::mem::forget((reaper, reports));
         let Process { socket: own, inbox, inputs, owner, .. } = process;
         drop((own, inbox));
-        let process = Process { inputs, role, ..Process::new(socket, owner) };
+        // The user's hooks may make threads.
+        let single = AFTER_FORK.is_empty().then_some(single);
+        let process = Process { inputs, role, single, ..Process::new(socket, owner) };
         if role != Role::Free {
             end_with_parent(pid);
         }

@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::threads::SingleThread;
-use std::ffi::CStr;
+use std::ffi::CString;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Whether this program runs with privileges that its caller does not have (getauxval(3), `AT_SECURE`).
@@ -29,7 +29,8 @@ pub(crate) fn adopt(number: RawFd, check: impl FnOnce(BorrowedFd<'_>) -> bool) -
 
 /// Removes a variable, so that no program started from here sees it, and wipes its value from where the kernel put it
 /// (`/proc/PID/environ` shows that place).
-pub(crate) fn remove(_proof: &SingleThread, name: &CStr) {
+pub(crate) fn remove(_proof: &SingleThread, name: &str) {
+    let Ok(name) = CString::new(name) else { return };
     // SAFETY: the proof says that this process has one thread, so nobody else reads the value, which is a C string.
     unsafe {
         let value = libc::getenv(name.as_ptr());

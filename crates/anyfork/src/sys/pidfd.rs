@@ -6,25 +6,25 @@
 
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{PidfdFlags, Signal};
+use rustix::process::{Pid, PidfdFlags, Signal};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
 
 /// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds.
 pub(crate) fn of_self() -> Option<OwnedFd> {
-    if cfg!(anyfork_no_pidfd) {
-        return None;
-    }
-    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).ok().map(above_stdio)
+    open(rustix::process::getpid())
 }
 
 /// The pidfd of a child that this process has just made, and that nobody has waited for yet.
 pub(crate) fn of_child(pid: u32) -> Option<OwnedFd> {
+    open(Pid::from_raw(pid as i32)?)
+}
+
+fn open(pid: Pid) -> Option<OwnedFd> {
     if cfg!(anyfork_no_pidfd) {
         return None;
     }
-    let pid = rustix::process::Pid::from_raw(pid as i32)?;
     rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok().map(above_stdio)
 }
 
