@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Each forces a fallback in anyfork: a facility of the kernel counts as missing. The root manifest lists the same.
-const FALLBACKS: [&str; 5] = [
+const FALLBACKS: [&str; 6] = [
+    "anyfork_no_clone_into_cgroup",
     "anyfork_no_close_range",
     "anyfork_no_pidfd",
     "anyfork_no_pidfd_hangup",
@@ -37,7 +38,7 @@ pub(crate) fn all(skip_fallbacks: bool) -> Vec<Step> {
     if !skip_fallbacks {
         steps.extend(FALLBACKS.iter().map(|fallback| forced(fallback, nextest)));
     }
-    steps.push(Step::new("documentation tests", ["test", "--doc", "--workspace"]));
+    steps.push(Step::new("documentation tests", ["test", "--doc", "--workspace", "--all-features"]));
     steps.extend(suite(nextest));
     steps
 }
@@ -53,20 +54,22 @@ fn formatting() -> Vec<Step> {
     steps
 }
 
-fn lints() -> [Step; 2] {
+fn lints() -> [Step; 3] {
     let deny = ["--", "-D", "warnings"];
     [
         Step::new("lints", ["clippy", "--workspace", "--all-targets"]).with(deny),
+        Step::new("lints with all features", ["clippy", "--package=anyfork", "--all-targets", "--all-features"])
+            .with(deny),
         Step::new("lints without features", ["clippy", "--package=anyfork", "--all-targets", "--no-default-features"])
             .with(deny),
     ]
 }
 
 fn documentation() -> [Step; 2] {
-    let public = Step::new("documentation", ["doc", "--workspace", "--no-deps"]);
+    let public = Step::new("documentation", ["doc", "--workspace", "--no-deps", "--all-features"]);
     let private = Step::new(
         "documentation of private items",
-        ["doc", "--package=anyfork", "--no-deps", "--document-private-items"],
+        ["doc", "--package=anyfork", "--no-deps", "--all-features", "--document-private-items"],
     );
     [public, private].map(|step| step.variable("RUSTDOCFLAGS", "-D warnings"))
 }

@@ -15,11 +15,16 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 1] = [Need {
-    what: "a C compiler with the headers of the C library, as `cc` or in the variable CC",
-    is_there: compiles_c,
-    packages: &["gcc", "libc6-dev"],
-}];
+const NEEDS: [Need; 3] = [
+    Need {
+        what: "a C compiler with the headers of the C library, as `cc` or in the variable CC",
+        is_there: compiles_c,
+        packages: &["gcc", "libc6-dev"],
+    },
+    // The scripts of the example `cgi`.
+    Need { what: "Perl, as `perl`", is_there: || runs("perl"), packages: &["perl"] },
+    Need { what: "Python, as `python3`", is_there: || runs("python3"), packages: &["python3"] },
+];
 
 /// Something that comes with the Rust toolchain: the subcommand, and how to get it.
 const COMPONENTS: [(&str, &str); 2] =
@@ -96,6 +101,10 @@ fn compiles_c() -> bool {
     // A compiler that has ended already says the rest with its status.
     let _ = child.stdin.take().map(|mut source| source.write_all(b"#include <stdio.h>\n#include <pthread.h>\n"));
     child.wait().is_ok_and(|status| status.success())
+}
+
+fn runs(program: &str) -> bool {
+    succeeds(Command::new(program).arg("--version"))
 }
 
 fn succeeds(command: &mut Command) -> bool {

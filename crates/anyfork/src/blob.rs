@@ -33,6 +33,18 @@ impl Blob {
         Ok(Blob(Octets::Mapped(memfd::map(file)?)))
     }
 
+    /// Takes the octets out of the memory of this process.
+    pub(crate) fn wipe(&mut self) {
+        match &mut self.0 {
+            Octets::Owned(octets) => {
+                octets.fill(0);
+                // So that it is done although nobody reads them again.
+                std::hint::black_box(octets);
+            }
+            Octets::Mapped(_) => self.0 = Octets::Owned(Vec::new()),
+        }
+    }
+
     /// The octets as a vector: without a copy for a small argument, with one for a mapped argument.
     pub fn into_vec(self) -> Vec<u8> {
         match self.0 {

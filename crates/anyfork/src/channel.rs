@@ -30,6 +30,10 @@ impl Outbox {
     pub(crate) fn push(&mut self, order: &Order<'_>, descriptors: impl IntoIterator<Item = OwnedFd>) {
         let before = self.descriptors.len();
         self.descriptors.extend(descriptors);
+        if let Order::Spawn { program, .. } = order {
+            // Long, and alone in its outbox.
+            self.bytes.reserve(program.len() + 64);
+        }
         order.append(&mut self.bytes, (self.descriptors.len() - before) as u16);
     }
 
@@ -91,6 +95,14 @@ pub(crate) struct OwnedFrame {
     pub(crate) payload: Bytes,
 }
 
+/// An argument may be a secret, and forks have a copy of this memory.
+impl Drop for OwnedFrame {
+    fn drop(&mut self) {
+        self.payload.fill(0);
+        std::hint::black_box(&mut self.payload);
+    }
+}
+
 impl OwnedFrame {
     pub(crate) fn get(&self) -> Frame<'_> {
         Frame { kind: self.kind, descriptors: self.descriptors, payload: &self.payload }
@@ -104,6 +116,8 @@ pub(crate) struct Inbox {
     used: usize,
     descriptors: Descriptors,
     lost_descriptors: bool,
+    /// Bytes that are read at a time beyond [`NEAR`](Self::NEAR): for long frames.
+    far: usize,
 }
 
 /// How an attempt to receive ended.
@@ -123,10 +137,21 @@ impl Inbox {
     /// Bytes that are read at a time when more has come.
     const CHUNK: usize = 64 * 1024;
 
+    /// From now on long frames are expected, such as those of external programs.
+    pub(crate) fn expect_long(&mut self) {
+        self.far = 4096 - Self::NEAR;
+        self.bytes.reserve(4096);
+    }
+
     /// Receives once, as much as there is.
     pub(crate) fn fill(&mut self, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
-        let here = self.bytes.len() - self.used;
-        let room = if here < Self::NEAR { Self::NEAR - here } else { Self::CHUNK };
+        let here = &self.bytes[self.used..];
+        let room = match wire::length(here) {
+            // What is missing of a long frame.
+            Some(length) if length > Self::NEAR + self.far => length.saturating_sub(here.len()).clamp(1, Self::CHUNK),
+            _ if here.len() < Self::NEAR + self.far => Self::NEAR + self.far - here.len(),
+            _ => Self::CHUNK,
+        };
         self.receive(room, from, blocking)
     }
 
@@ -141,6 +166,12 @@ impl Inbox {
         self.bytes.drain(..self.used);
         self.used = 0;
         let start = self.bytes.len();
+        if start + room > self.bytes.capacity() {
+            let mut larger = SmallVec::with_capacity((start + room).next_power_of_two());
+            larger.extend_from_slice(&self.bytes);
+            self.bytes.fill(0);
+            self.bytes = larger;
+        }
         self.bytes.resize(start + room, 0);
         let received = socket::receive(from, &mut self.bytes[start..], &mut self.descriptors, blocking);
         self.bytes.truncate(start + received.as_ref().map_or(0, |received| received.bytes));
@@ -167,6 +198,7 @@ impl Inbox {
         }
         let frame =
             OwnedFrame { kind: frame.kind, descriptors: frame.descriptors, payload: Bytes::from_slice(frame.payload) };
+        self.bytes[self.used..self.used + length].fill(0);
         self.used += length;
         let descriptors = if lost_descriptors { Descriptors::new() } else { self.descriptors.drain(..count).collect() };
         Ok(Some(Message { frame, descriptors, lost_descriptors }))

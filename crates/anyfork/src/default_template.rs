@@ -1,9 +1,11 @@
 //! The default template: started on first use, by an exec of the program's own image, and started again if it died.
 
+use crate::caller::{Caller, Standing};
 use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
 use crate::line::{Identity, Line};
+use crate::sys::environ;
 use crate::sys::image;
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
@@ -22,7 +24,8 @@ enum Now {
     Nothing,
     /// A thread is starting it; the lock is not held meanwhile.
     Starting,
-    Up(Arc<Line>),
+    /// With the standing of the program when it was started. `None`: the program made it by `early`, to go on with what it was then.
+    Up(Arc<Line>, Option<Standing>),
 }
 
 static STATE: Mutex<State> = Mutex::new(State { maker: 0, now: Now::Nothing });
@@ -30,27 +33,42 @@ static STARTED: Condvar = Condvar::new();
 
 /// The default template, started if it is not there or has died.
 pub(crate) fn get() -> Result<Arc<Line>> {
+    get_if(|_| true)
+}
+
+/// The same, but also started if the program had other users, groups or privileges when the present one was.
+pub(crate) fn get_for(standing: &Standing) -> Result<Arc<Line>> {
+    get_if(|known| known.is_none_or(|known| known == standing))
+}
+
+fn get_if(fits: impl Fn(Option<&Standing>) -> bool) -> Result<Arc<Line>> {
     let mut state = lock();
     loop {
         match &state.now {
-            Now::Up(line) if line.is_up() => return Ok(Arc::clone(line)),
+            Now::Up(line, standing) if fits(standing.as_ref()) && line.is_up() => return Ok(Arc::clone(line)),
             Now::Starting => state = STARTED.wait(state).unwrap_or_else(PoisonError::into_inner),
-            Now::Nothing | Now::Up(_) => break,
+            Now::Nothing | Now::Up(..) => break,
         }
     }
-    state.now = Now::Starting;
+    let before = std::mem::replace(&mut state.now, Now::Starting);
     drop(state);
     let started = start();
-    let now = started.as_ref().map_or(Now::Nothing, |line| Now::Up(Arc::clone(line)));
+    let (now, before) = match &started {
+        Ok((line, standing)) => (Now::Up(Arc::clone(line), Some(standing.clone())), before),
+        // It may be the right one again.
+        Err(_) => (before, Now::Nothing),
+    };
     lock().now = now;
     STARTED.notify_all();
-    started
+    // Ends it, if nobody has workers of it, which takes a moment: not under the lock.
+    drop(before);
+    started.map(|(line, _)| line)
 }
 
 /// The default template if it is there, without starting it.
 pub(crate) fn if_up() -> Option<Arc<Line>> {
     match &lock().now {
-        Now::Up(line) => Some(Arc::clone(line)),
+        Now::Up(line, _) => Some(Arc::clone(line)),
         _ => None,
     }
 }
@@ -59,12 +77,12 @@ pub(crate) fn if_up() -> Option<Arc<Line>> {
 pub(crate) fn set(line: Arc<Line>) -> bool {
     let mut state = lock();
     let free = match &state.now {
-        Now::Up(line) => !line.is_up(),
+        Now::Up(line, _) => !line.is_up(),
         Now::Starting => false,
         Now::Nothing => true,
     };
     if free {
-        state.now = Now::Up(line);
+        state.now = Now::Up(line, None);
     }
     free
 }
@@ -79,8 +97,9 @@ fn lock() -> MutexGuard<'static, State> {
     state
 }
 
-fn start() -> Result<Arc<Line>> {
+fn start() -> Result<(Arc<Line>, Standing)> {
     check_program()?;
+    let standing = Caller::look().unwrap_or_default().standing;
     let step = "start the default template";
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
     let nonce = handover::nonce().map_err(|error| Error::system(step, error))?;
@@ -96,7 +115,7 @@ fn start() -> Result<Arc<Line>> {
     })?;
     // Known from the start, so that it is waited for even if it never gets ready.
     let identity = Identity { pid, pidfd: pidfd::of_child(pid) };
-    Ok(Arc::new(Line::new(ours, Some(identity), true)))
+    Ok((Arc::new(Line::new(ours, Some(identity), true)), standing))
 }
 
 /// The first order to a fresh image of this program.
@@ -121,6 +140,15 @@ pub(crate) fn check_program() -> Result<()> {
             "start a process",
             "anyfork is in a shared library here, and starting the program again would not bring it back; \
              use anyfork::template_here(), or link it into the program",
+        ));
+    }
+    if environ::execs_securely() {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "start a process",
+            "this program runs with privileges that its caller does not have (set-user-ID, file capabilities), or its effective user or group \
+             is not the real one; started again, it could not trust what it is told. Call anyfork::early() at the start of main, \
+             or give the privileges up first",
         ));
     }
     // In a process that anyfork started and that has not been taken over, the variable is still there: never start another.

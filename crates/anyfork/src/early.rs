@@ -2,6 +2,7 @@
 
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
+use crate::policy;
 use crate::server::{Owner, Process};
 use crate::starting::{Launched, Options, Starting};
 use crate::sys::exit;
@@ -30,7 +31,8 @@ use std::time::{Duration, Instant};
 ///
 /// # Errors
 /// [`Threads`](ErrorKind::Threads) if the program already has more than one thread: the message names them.
-/// [`Unsupported`](ErrorKind::Unsupported) if there is a default template already.
+/// [`Unsupported`](ErrorKind::Unsupported) if there is a default template already, or under
+/// [`Policy::NeverFork`](crate::Policy::NeverFork).
 ///
 /// ```no_run
 /// fn main() -> anyfork::Result<()> {
@@ -56,7 +58,7 @@ pub fn early() -> Result<()> {
 ///
 /// # Errors
 /// [`Threads`](ErrorKind::Threads) if the program has more than one thread: the message names them.
-/// [`System`](ErrorKind::System) if fork(2) fails.
+/// [`Unsupported`](ErrorKind::Unsupported) under [`Policy::NeverFork`](crate::Policy::NeverFork). [`System`](ErrorKind::System) if fork(2) fails.
 ///
 /// ```no_run
 /// # fn main() -> anyfork::Result<()> {
@@ -74,6 +76,7 @@ pub fn template_here() -> Result<Template> {
 const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
+    policy::allow_fork(step)?;
     let proof = single(step)?;
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
     let owner = Owner::this(default_template::program());
@@ -86,7 +89,7 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
             drop((theirs, owner));
             let mut launched = Launched::elsewhere(ours);
             launched.is_child = true;
-            let template = Starting::new(Ok(launched), Options::new(Role::Template), step.to_owned()).wait();
+            let template = Starting::new(Ok(launched), (), Options::new(Role::Template), step.to_owned()).wait();
             if let (Err(_), Some(pidfd)) = (&template, &pidfd) {
                 // It ends now, and is waited for, so that no zombie stays.
                 let _ = pidfd::signal(pidfd, Signal::KILL);

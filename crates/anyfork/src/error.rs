@@ -108,9 +108,32 @@ impl Error {
         Error(Box::new(Repr { kind, step: step.into(), message, source }))
     }
 
+    /// The same again, for a value that fails each time it is used.
+    pub(crate) fn again(&self) -> Self {
+        let Repr { kind, step, message, source } = &*self.0;
+        let again =
+            |error: &io::Error| error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+        let source = source.as_ref().map(again);
+        Error(Box::new(Repr { kind: *kind, step: step.clone(), message: message.clone(), source }))
+    }
+
     /// The sort of the error.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// The kind that std has for it: the errno's, or the nearest.
+    pub fn io_kind(&self) -> io::ErrorKind {
+        match (&self.0.source, self.0.kind) {
+            (Some(source), _) => source.kind(),
+            (None, ErrorKind::UnknownEntry) => io::ErrorKind::NotFound,
+            (None, ErrorKind::Inputs | ErrorKind::InvalidInput) => io::ErrorKind::InvalidInput,
+            (None, ErrorKind::Deadline) => io::ErrorKind::TimedOut,
+            (None, ErrorKind::TemplateGone | ErrorKind::ProcessGone) => io::ErrorKind::BrokenPipe,
+            (None, ErrorKind::Protocol) => io::ErrorKind::InvalidData,
+            (None, ErrorKind::Unsupported) => io::ErrorKind::Unsupported,
+            (None, _) => io::ErrorKind::Other,
+        }
     }
 
     /// The errno of the system call that failed, if one did.
@@ -144,20 +167,10 @@ impl fmt::Debug for Error {
 /// Has no source: its text is whole, and `raw_os_error` has the errno.
 impl std::error::Error for Error {}
 
-/// Keeps the text; the kind is the errno's, or the nearest that std has.
+/// Keeps the text; the kind is [`Error::io_kind`].
 impl From<Error> for io::Error {
     fn from(error: Error) -> io::Error {
-        let kind = match (&error.0.source, error.0.kind) {
-            (Some(source), _) => source.kind(),
-            (None, ErrorKind::UnknownEntry) => io::ErrorKind::NotFound,
-            (None, ErrorKind::Inputs | ErrorKind::InvalidInput) => io::ErrorKind::InvalidInput,
-            (None, ErrorKind::Deadline) => io::ErrorKind::TimedOut,
-            (None, ErrorKind::TemplateGone | ErrorKind::ProcessGone) => io::ErrorKind::BrokenPipe,
-            (None, ErrorKind::Protocol) => io::ErrorKind::InvalidData,
-            (None, ErrorKind::Unsupported) => io::ErrorKind::Unsupported,
-            (None, _) => io::ErrorKind::Other,
-        };
-        io::Error::new(kind, error)
+        io::Error::new(error.io_kind(), error)
     }
 }
 

@@ -57,7 +57,9 @@ pub(crate) fn take() -> Option<Process> {
     // Nothing that is started from here may believe that it was meant.
     environ::remove(&proof, VARIABLE);
     if environ::is_secure() {
-        return None;
+        // Meant for this program or not, it is not believed here; and if it was meant, `main` would start the next one.
+        eprintln!("anyfork: {VARIABLE} is set for a program that runs with privileges its caller does not have");
+        exit::now(1)
     }
     let (number, nonce) = parse(value.to_str()?)?;
     let socket = environ::adopt(number, |fd| socket::is_unix_stream(fd) && is_announced(fd, &nonce))?;

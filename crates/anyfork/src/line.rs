@@ -79,6 +79,16 @@ struct Waiting {
     watch: Option<Arc<Watch>>,
 }
 
+/// What a template is to make.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum New<'a> {
+    Fork,
+    /// A fresh image of the program.
+    Exec(Nonce),
+    /// An external program, as [`Order::Spawn`] has it.
+    Program(&'a [u8]),
+}
+
 /// Whether an order is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sent {
@@ -118,18 +128,24 @@ impl Line {
         self.incoming().closed
     }
 
-    /// Orders a fork (or an exec of the program) whose socket is `socket`. Returns the id under which its fate is kept.
-    pub(crate) fn fork(&self, role: Role, exec: Option<Nonce>, socket: OwnedFd) -> Result<(u64, Sent)> {
+    /// Orders a new process whose socket is the first of `descriptors`. Returns the id under which its fate is kept.
+    pub(crate) fn fork(
+        &self,
+        role: Role,
+        new: New<'_>,
+        descriptors: impl IntoIterator<Item = OwnedFd>,
+    ) -> Result<(u64, Sent)> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if id.is_multiple_of(COLLECT_EVERY) {
             self.collect();
         }
-        let order = match exec {
-            None => Order::Fork { id, role },
-            Some(nonce) => Order::Exec { id, role, nonce },
+        let order = match new {
+            New::Fork => Order::Fork { id, role },
+            New::Exec(nonce) => Order::Exec { id, role, nonce },
+            New::Program(program) => Order::Spawn { id, role, program },
         };
         self.incoming().fates.insert(id, Fate::Running);
-        match self.send(id, &order, Some(socket)) {
+        match self.send(id, &order, descriptors) {
             Ok(sent) => Ok((id, sent)),
             Err(error) => {
                 self.forget(id);
@@ -163,12 +179,12 @@ impl Line {
         let _ = self.send(0, &Order::End, None);
     }
 
-    fn send(&self, id: u64, order: &Order<'_>, descriptor: Option<OwnedFd>) -> io::Result<Sent> {
+    fn send(&self, id: u64, order: &Order<'_>, descriptors: impl IntoIterator<Item = OwnedFd>) -> io::Result<Sent> {
         if self.given_away.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         let mut outbox = Outbox::default();
-        outbox.push(order, descriptor);
+        outbox.push(order, descriptors);
         let mut queue = self.outgoing();
         self.flush(&mut queue)?;
         if queue.is_empty() {
@@ -352,9 +368,12 @@ impl Line {
     }
 }
 
-/// A template that is a child of this process, and that nobody can ask any more, has closed its socket or does so now.
+/// A template that is a child of this process, and that nobody can ask any more, ends now, so that it can be waited for.
 impl Drop for Line {
     fn drop(&mut self) {
+        if self.is_child && !self.is_foreign() && !self.is_closed() {
+            self.end();
+        }
         self.wait_for_end(LAST_WAIT);
     }
 }

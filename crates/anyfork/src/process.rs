@@ -7,8 +7,8 @@ use crate::default_template;
 use crate::entry::ToEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
-use crate::line::Line;
-use crate::starting::{Launched, Options, Starting};
+use crate::line::{Line, New};
+use crate::starting::{Launched, Options, Started, Starting};
 use crate::sys::memfd;
 use crate::sys::socket::{self, Blocking};
 use crate::template::Template;
@@ -88,7 +88,7 @@ impl Process {
     /// its code. (AnyEvent::Fork's `new`.)
     ///
     /// The default template is started on first use, which takes some milliseconds once. It has the environment, the
-    /// current directory, the umask and the standard input, output and error that the program has then.
+    /// current directory, the umask, the user, groups and privileges, and the standard input, output and error that the program has then.
     pub fn new() -> Self {
         Self::of(Origin::DefaultTemplate)
     }
@@ -324,9 +324,9 @@ impl Process {
         Ok(process)
     }
 
-    fn finish<T: crate::starting::Started>(mut self, what: String) -> Starting<T> {
+    fn finish<T: Started<Parts = ()>>(mut self, what: String) -> Starting<T> {
         let launched = self.take_launched(false);
-        Starting::new(launched, self.options, what)
+        Starting::new(launched, (), self.options, what)
     }
 
     /// The process, with all that was queued: from here on somebody else sees to its end.
@@ -389,7 +389,7 @@ impl Process {
         if line.is_foreign() {
             return Err(Error::foreign("fork"));
         }
-        let (id, fork) = line.fork(role, exec, theirs)?;
+        let (id, fork) = line.fork(role, exec.map_or(New::Fork, New::Exec), [theirs])?;
         Ok(launched.by(line, id, fork))
     }
 

@@ -1,6 +1,7 @@
 //! A process that is being started, as a value that can be polled, waited for, and given up.
 
 use crate::channel::{Filled, Inbox, Outbox};
+use crate::child::{Child, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::{self, Fate, Identity, Line, Sent};
 use crate::maker::Maker;
@@ -21,8 +22,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// A process that is being started: made by [`Process::start`](crate::Process::start) (`T` is a [`Worker`]) and
-/// [`Process::start_template`](crate::Process::start_template) (`T` is a [`Template`]).
+/// A process that is being started: made by [`Process::start`](crate::Process::start) (`T` is a [`Worker`]),
+/// [`Process::start_template`](crate::Process::start_template) (a [`Template`]) and [`Command::start`](crate::Command::start) (a [`Child`]).
 ///
 /// Call [`try_finish`](Starting::try_finish); while it returns `None`, wait until the descriptor ([`AsFd`]) is readable, or the
 /// [`deadline`](Starting::deadline) has come, and call it again.
@@ -48,9 +49,11 @@ use std::time::{Duration, Instant};
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct Starting<T> {
+pub struct Starting<T: Started> {
     /// `None` once there is a result.
     state: Option<Result<Launched>>,
+    /// What belongs to the result and is here already.
+    parts: T::Parts,
     options: Options,
     deadline: Instant,
     /// What is being started, for messages.
@@ -75,18 +78,22 @@ impl Options {
     }
 }
 
-/// What a start can come to: a worker or a template.
+/// What a start can come to: a worker, a template or an external program.
 pub trait Started: Sized + sealed::FromReply {}
 
 impl Started for Worker {}
 impl Started for Template {}
+impl Started for Child {}
 
 pub(crate) mod sealed {
     use super::*;
 
     pub trait FromReply: Sized {
         #[doc(hidden)]
-        fn from_reply(ready: Ready) -> Result<Self>;
+        type Parts: std::fmt::Debug + Default;
+
+        #[doc(hidden)]
+        fn from_reply(ready: Ready, parts: Self::Parts) -> Result<Self>;
     }
 
     /// A process that has said that it is ready.
@@ -103,7 +110,9 @@ pub(crate) mod sealed {
 use sealed::Ready;
 
 impl sealed::FromReply for Worker {
-    fn from_reply(ready: Ready) -> Result<Self> {
+    type Parts = ();
+
+    fn from_reply(ready: Ready, (): ()) -> Result<Self> {
         let Ready { pid, pidfd, socket, line, options, .. } = ready;
         let socket = UnixStream::from(socket);
         if !options.blocking_socket {
@@ -113,8 +122,19 @@ impl sealed::FromReply for Worker {
     }
 }
 
+impl sealed::FromReply for Child {
+    type Parts = Parts;
+
+    fn from_reply(ready: Ready, parts: Parts) -> Result<Self> {
+        let Ready { pid, pidfd, line, options, .. } = ready;
+        Ok(Child::new(Lifeline::new(pid, pidfd, line), parts, options.kill_on_drop))
+    }
+}
+
 impl sealed::FromReply for Template {
-    fn from_reply(ready: Ready) -> Result<Self> {
+    type Parts = ();
+
+    fn from_reply(ready: Ready, (): ()) -> Result<Self> {
         let Ready { pid, pidfd, socket, line, is_child, .. } = ready;
         if let Some((line, id)) = line {
             // Its end is seen on its own socket; the template above it has to know that it must end with the owner.
@@ -137,6 +157,10 @@ pub(crate) struct Launched {
     pub(crate) fork: Sent,
     /// Whether it was ordered as a process that will be prepared, which its template must be told when it no longer is.
     pub(crate) prepares: bool,
+    /// Whether *started* counts only when the socket has been closed behind it: by the exec.
+    pub(crate) confirms_by_end: bool,
+    /// What such a process has said.
+    announced: Answer,
     maker: Maker,
     /// Whether it is a child of this process, which then has to wait for it.
     pub(crate) is_child: bool,
@@ -158,6 +182,8 @@ impl Launched {
             line: None,
             fork: Sent::Yes,
             prepares: false,
+            confirms_by_end: false,
+            announced: None,
             maker: Maker::this(),
             is_child: false,
             watch: None,
@@ -222,9 +248,10 @@ impl Launched {
         // From here on no "started" can arrive: the process sees that and ends. One that has arrived is too late.
         socket::shut(&self.socket);
         let _ = self.inbox.fill_reply(&self.socket, Blocking::No);
-        if let Ok(Some(message)) = self.inbox.next()
-            && let Some(pidfd) = message.descriptors.first()
-        {
+        let message = self.inbox.next().ok().flatten();
+        let said = message.as_ref().and_then(|message| message.descriptors.first());
+        let announced = self.announced.as_ref().and_then(|(_, pidfd)| pidfd.as_ref());
+        for pidfd in said.into_iter().chain(announced) {
             let _ = pidfd::signal(pidfd, Signal::KILL);
         }
         if let Some((line, id)) = &self.line {
@@ -238,7 +265,7 @@ impl Launched {
 }
 
 impl<T: Started> Starting<T> {
-    pub(crate) fn new(launched: Result<Launched>, options: Options, what: String) -> Self {
+    pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
         let launched = launched.and_then(|mut launched| {
             if !launched.push_on()? {
                 launched.watch_until_sent().map_err(|error| Error::system("watch the start", error))?;
@@ -247,7 +274,7 @@ impl<T: Started> Starting<T> {
         });
         let now = Instant::now();
         let deadline = now.checked_add(options.deadline).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
-        Starting { state: Some(launched), options, deadline, what, result: PhantomData }
+        Starting { state: Some(launched), parts, options, deadline, what, result: PhantomData }
     }
 
     /// When the start fails if it has not finished: event loops set a timer for it. [`wait`](Starting::wait) keeps it by itself.
@@ -288,12 +315,13 @@ impl<T: Started> Starting<T> {
         }
     }
 
-    fn finish(&self, launched: Launched, pid: u32, pidfd: Option<OwnedFd>) -> Result<T> {
+    fn finish(&mut self, launched: Launched, pid: u32, pidfd: Option<OwnedFd>) -> Result<T> {
         let Launched { socket, line, prepares, is_child, .. } = launched;
         if let (true, Some((line, id))) = (prepares, &line) {
             line.mark(*id, self.options.role);
         }
-        T::from_reply(Ready { pid, pidfd, socket, line, is_child, options: self.options })
+        let parts = std::mem::take(&mut self.parts);
+        T::from_reply(Ready { pid, pidfd, socket, line, is_child, options: self.options }, parts)
     }
 
     /// Waits until the process is ready. Blocks, until the deadline at the longest.
@@ -306,7 +334,9 @@ impl<T: Started> Starting<T> {
             if let Some(Ok(launched)) = &self.state {
                 let tick = launched.watch.is_some().then(|| Instant::now() + TICK);
                 let until = tick.map_or(self.deadline, |tick| tick.min(self.deadline));
-                watch::sleep(&[(launched.socket.as_fd(), PollFlags::IN)], Some(until))
+                // One wake-up, not two, if more than the reply is waited for.
+                let event = if launched.confirms_by_end { PollFlags::RDHUP } else { PollFlags::IN };
+                watch::sleep(&[(launched.socket.as_fd(), event)], Some(until))
                     .map_err(|error| Error::system("wait for the start", error))?;
             }
             if let Some(result) = self.try_finish()? {
@@ -317,7 +347,7 @@ impl<T: Started> Starting<T> {
 }
 
 /// Readable when [`try_finish`](Starting::try_finish) has something to do.
-impl<T> AsFd for Starting<T> {
+impl<T: Started> AsFd for Starting<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.state {
             Some(Ok(Launched { watch: Some(watch), .. })) => watch.as_fd(),
@@ -327,7 +357,7 @@ impl<T> AsFd for Starting<T> {
     }
 }
 
-impl<T> Drop for Starting<T> {
+impl<T: Started> Drop for Starting<T> {
     fn drop(&mut self) {
         if let Some(Ok(launched)) = &mut self.state {
             launched.give_up();
@@ -335,6 +365,7 @@ impl<T> Drop for Starting<T> {
     }
 }
 
+/// A process's number and pidfd.
 type Answer = Option<(u32, Option<OwnedFd>)>;
 
 /// The process's one reply, if it has come.
@@ -352,6 +383,10 @@ fn take_answer(launched: &mut Launched, what: &str) -> Result<Answer> {
             return match reply {
                 // A template that is taken up may have said that to its earlier owner.
                 Reply::Exited(_) | Reply::NotForked { .. } if launched.line.is_none() => continue,
+                Reply::Started { pid } if launched.confirms_by_end => {
+                    launched.announced = Some((pid, message.descriptors.pop()));
+                    continue;
+                }
                 Reply::Started { pid } | Reply::Ready { pid } => Ok(Some((pid, message.descriptors.pop()))),
                 Reply::Failed(failure) => Err(Error::reported(failure)),
                 _ => Err(Error::new(ErrorKind::Protocol, what.to_owned(), "a reply that belongs to a template")),
@@ -360,7 +395,9 @@ fn take_answer(launched: &mut Launched, what: &str) -> Result<Answer> {
         match launched.inbox.fill_reply(&launched.socket, Blocking::No) {
             Ok(Filled::Some) => {}
             Ok(Filled::Nothing) => return Ok(None),
-            Ok(Filled::End) => return Err(why_it_ended(launched, what)),
+            Ok(Filled::End) => {
+                return launched.announced.take().map(Some).ok_or_else(|| why_it_ended(launched, what));
+            }
             Err(error) => return Err(Error::system("receive the reply", error)),
         }
     }

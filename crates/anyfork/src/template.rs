@@ -1,6 +1,7 @@
 //! Templates: prepared processes that only fork.
 
 use crate::channel::Outbox;
+use crate::command::Command;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::Line;
@@ -9,6 +10,7 @@ use crate::starting::{Launched, Options, Starting};
 use crate::sys::pidfd;
 use crate::sys::socket::Blocking;
 use crate::wire::{Order, Role};
+use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,6 +62,13 @@ impl Template {
         Process::of(Origin::Template(Arc::clone(&self.line)))
     }
 
+    /// An external program that is started by this template: with its namespaces, limits and control group, whoever prepared it with those.
+    ///
+    /// Environment, current directory, umask, standard input, output and error are the caller's, as for [`Command::new`]; user and groups are the template's.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        Command::of(Origin::Template(Arc::clone(&self.line)), program.as_ref())
+    }
+
     /// The number of the template's process.
     pub fn pid(&self) -> u32 {
         self.line.identity().map_or(0, |identity| identity.pid)
@@ -99,7 +108,7 @@ impl Template {
         orders.flush(&fd, Blocking::No).map_err(|error| Error::system("take up a template", error))?;
         let launched = Launched::elsewhere(fd);
         let options = Options::new(Role::Template);
-        Starting::new(Ok(launched), options, "take up a template".into()).wait()
+        Starting::new(Ok(launched), (), options, "take up a template".into()).wait()
     }
 
     /// Makes this the template from which [`Process::new`] forks.

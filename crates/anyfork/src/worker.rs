@@ -53,12 +53,12 @@ pub struct Worker {
 impl Worker {
     pub(crate) fn new(life: Lifeline, socket: UnixStream, kill_on_drop: bool) -> Self {
         let life = Arc::new(life);
-        Worker { guard: KillOnDrop(kill_on_drop.then(|| Arc::clone(&life))), life, socket }
+        Worker { guard: KillOnDrop::new(kill_on_drop, &life), life, socket }
     }
 
     /// The number of the process. It stays its own as long as it lives; after that use the handle, not the number.
     pub fn pid(&self) -> u32 {
-        self.life.pid
+        self.life.pid()
     }
 
     /// The pidfd, pidfd_open(2): readable when the process has ended. `None` where the system refuses pidfds.
@@ -79,13 +79,13 @@ impl Worker {
 
     /// Gives the socket away, and the handle up: the worker is not killed, and its exit status is not kept.
     pub fn into_socket(mut self) -> UnixStream {
-        self.guard.0 = None;
+        self.guard.disarm();
         self.socket
     }
 
     /// Gives the handle up: the worker goes on even if `kill_on_drop` was asked for, and reads end-of-file on its socket.
     pub fn detach(mut self) {
-        self.guard.0 = None;
+        self.guard.disarm();
     }
 
     /// Waits until the worker has ended. Blocks without a limit; the socket stays open meanwhile.
@@ -118,15 +118,13 @@ impl Worker {
         Exited::new(Arc::clone(&self.life))
     }
 
-    /// Sends a signal, such as `libc::SIGTERM`. Sending to a worker that has ended is no error, and reaches nobody else.
+    /// Sends a signal, such as `libc::SIGTERM`; real-time signals cannot be sent. Sending to a worker that has ended is no error, and reaches nobody else.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a number that is no signal, [`ForeignHandle`](ErrorKind::ForeignHandle) in a fork
     /// of the program, [`System`](ErrorKind::System) if the kernel refuses.
     pub fn signal(&self, signal: i32) -> Result<()> {
-        let signal = Signal::from_named_raw(signal)
-            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "signal", format!("{signal} is no signal")))?;
-        self.life.signal(signal)
+        self.life.signal_numbered(signal)
     }
 
     /// Kills the worker: SIGKILL. Does not wait for its end.
@@ -138,8 +136,19 @@ impl Worker {
     }
 }
 
+/// Kills a process when its handle is dropped, if that was asked for.
 #[derive(Debug)]
-struct KillOnDrop(Option<Arc<Lifeline>>);
+pub(crate) struct KillOnDrop(Option<Arc<Lifeline>>);
+
+impl KillOnDrop {
+    pub(crate) fn new(kill: bool, life: &Arc<Lifeline>) -> Self {
+        KillOnDrop(kill.then(|| Arc::clone(life)))
+    }
+
+    pub(crate) fn disarm(&mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for KillOnDrop {
     fn drop(&mut self) {
@@ -177,6 +186,15 @@ impl Lifeline {
             status: OnceLock::new(),
             orphaned_at: Mutex::new(None),
         }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// An error for `step` in a fork of the program that made the handle.
+    pub(crate) fn check_maker(&self, step: &'static str) -> Result<()> {
+        self.maker.check(step)
     }
 
     pub(crate) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
@@ -275,7 +293,7 @@ impl Lifeline {
         }
     }
 
-    fn wait(&self, until: Option<Instant>) -> Result<Option<ExitStatus>> {
+    pub(crate) fn wait(&self, until: Option<Instant>) -> Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.check()? {
                 return Ok(Some(status));
@@ -306,7 +324,13 @@ impl Lifeline {
         }
     }
 
-    fn signal(&self, signal: Signal) -> Result<()> {
+    pub(crate) fn signal_numbered(&self, signal: i32) -> Result<()> {
+        let signal = Signal::from_named_raw(signal)
+            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "signal", format!("{signal} is no signal")))?;
+        self.signal(signal)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         self.maker.check("signal")?;
         let sent = match (&self.pidfd, &self.line) {
             (Some(pidfd), _) => pidfd::signal(pidfd, signal),

@@ -2,11 +2,12 @@
 //! forks collect orders again.
 
 mod prepare;
+mod program;
 mod reaper;
 mod run;
 mod template;
 
-use crate::channel::Inbox;
+use crate::channel::{Descriptors, Inbox};
 use crate::entry::Registration;
 use crate::inputs::Input;
 use crate::sys::close;
@@ -16,6 +17,7 @@ use crate::sys::socket::{self, Blocking};
 use crate::sys::threads::SingleThread;
 use crate::sys::title;
 use crate::wire::{Bytes, Failure, Reply, Role};
+use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -67,6 +69,8 @@ pub(crate) struct Process {
 enum Next {
     Template,
     Run(Registration),
+    /// An external program, and the descriptors that came with it.
+    Become(Vec<u8>, Descriptors),
 }
 
 impl Process {
@@ -92,6 +96,7 @@ impl Process {
                 // Comes back in each fork of the template, as a new process.
                 Next::Template => self = template::serve(self),
                 Next::Run(entry) => run::enter(self, entry),
+                Next::Become(octets, descriptors) => program::become_program(self, octets, descriptors),
             }
         }
     }
@@ -146,7 +151,15 @@ fn announce(socket: impl AsFd, reply: &Reply) -> std::io::Result<()> {
     let mut bytes = Bytes::new();
     reply.append(&mut bytes, descriptors.len() as u16);
     // A stream socket may take a part; a reply this short is taken whole.
-    socket::send(socket, &bytes, &descriptors, Blocking::Yes).map(drop)
+    match socket::send(&socket, &bytes, &descriptors, Blocking::Yes) {
+        // Of this user's descriptors are too many under way (unix(7)): then without.
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) => {
+            let mut bytes = Bytes::new();
+            reply.append(&mut bytes, 0);
+            socket::send(&socket, &bytes, &[], Blocking::Yes).map(drop)
+        }
+        sent => sent.map(drop),
+    }
 }
 
 fn send_failure(socket: impl AsFd, failure: Failure, blocking: Blocking) {

@@ -68,26 +68,34 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
             }
             return Ok(Some(Next::Run(find(entry)?)));
         }
+        Order::Become { program } => {
+            return Ok(Some(Next::Become(program.to_vec(), descriptors.collect())));
+        }
         _ => return Err(not_understood(Malformed("an order for a template, to a process that is none"))),
     }
     Ok(None)
 }
 
-fn sealed(file: Option<OwnedFd>) -> Result<Blob, Failure> {
+pub(super) fn sealed(file: Option<OwnedFd>) -> Result<Blob, Failure> {
     let file = file.ok_or_else(|| not_understood(Malformed("an argument without its file")))?;
     Blob::sealed(file).map_err(|error| Failure::system("map an argument", &error))
 }
 
 /// Runs an entry now. Its error, and its panic with the place, go back to the caller.
 fn call(name: &[u8], args: Vec<CallArg<'_>>, mut files: impl Iterator<Item = OwnedFd>) -> Result<(), Failure> {
-    let entry = find(name)?;
     let args = args.into_iter().map(|arg| {
         Ok(Input::Arg(match arg {
             CallArg::Inline(octets) => Blob::owned(octets.to_vec()),
             CallArg::Sealed => sealed(files.next())?,
         }))
     });
-    let mut inputs = Inputs::new(None, args.collect::<Result<VecDeque<_>, Failure>>()?);
+    run_entry(name, args.collect::<Result<_, Failure>>()?)
+}
+
+/// Runs an entry with these inputs, and no socket.
+pub(super) fn run_entry(name: &[u8], inputs: VecDeque<Input>) -> Result<(), Failure> {
+    let entry = find(name)?;
+    let mut inputs = Inputs::new(None, inputs);
     let failed = |message: String| Failure::new(FailureKind::Preparation, "call", entry.name, message);
     let bound = bind_inputs(&entry, &mut inputs)?;
     match catch_panic(bound) {
@@ -143,6 +151,6 @@ pub(super) fn catch_panic<R>(f: impl FnOnce() -> R) -> Result<R, String> {
     result.map_err(|_| seen.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default())
 }
 
-fn not_understood(Malformed(what): Malformed) -> Failure {
+pub(super) fn not_understood(Malformed(what): Malformed) -> Failure {
     Failure::new(FailureKind::Protocol, "follow orders", "", what)
 }

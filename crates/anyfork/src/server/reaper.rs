@@ -35,13 +35,18 @@ impl Reaper {
         self.children.insert(pid, child);
     }
 
+    /// Whether a process of this number is its child, and has not been waited for.
+    pub(super) fn has(&self, pid: u32) -> bool {
+        self.children.contains_key(&pid)
+    }
+
     pub(super) fn by_id(&mut self, id: u64) -> Option<(u32, &mut Child)> {
         self.children.iter_mut().find(|(_, child)| child.id == Some(id)).map(|(pid, child)| (*pid, child))
     }
 
-    /// Whether a child lives that would be killed by the end of this process.
+    /// Whether a child lives to which the end of this process would send a signal.
     pub(super) fn has_dependents(&self) -> bool {
-        self.children.values().any(|child| matches!(child.role, Role::Bound | Role::Preparing))
+        self.children.values().any(|child| matches!(child.role, Role::Bound | Role::Preparing | Role::Watched))
     }
 
     /// Another owner has come: the ids of the earlier one mean nothing to it.
@@ -52,7 +57,7 @@ impl Reaper {
     /// Kills what must not outlive the owner. The kernel does the same for those that armed their death signal.
     pub(super) fn kill_dependents(&self) {
         for (pid, child) in &self.children {
-            if child.role != Role::Free {
+            if !matches!(child.role, Role::Free | Role::Watched) {
                 let _ = signal::send_to_child(*pid, rustix::process::Signal::KILL.as_raw() as u32);
             }
         }

@@ -1,18 +1,20 @@
 //! A template: forks on request, reports how its children ended, and ends with its owner.
 
+use super::program::{self, Compiled, Starter};
 use super::reaper::{Child, Reaper};
 use super::{Owner, Process, announce, prepare, send_failure};
-use crate::channel::{Filled, Message, Outbox};
+use crate::channel::{Descriptors, Filled, Message, Outbox};
 use crate::entry::AFTER_FORK;
 use crate::handover::{self, Nonce};
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
+use crate::sys::launch::{Stacks, Started};
 use crate::sys::signal::{self, Deaf};
 use crate::sys::socket::Blocking;
 use crate::sys::threads::{self, SingleThread, Threads};
 use crate::wire::{Failure, FailureKind, Malformed, Order, Reply, Role};
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::Signal;
+use rustix::process::{DumpableBehavior, Signal};
 use smallvec::SmallVec;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -36,7 +38,12 @@ struct Template {
     watches_parent: bool,
     /// The socket is at its end; only the owner's pidfd tells now.
     alone: bool,
-    pid: u32,
+    starter: Starter,
+    /// Programs whose processes may still be in this one's memory, on their way to the exec.
+    under_way: Vec<Started>,
+    stacks: Stacks,
+    /// Whether one that was under way has taken that away.
+    is_hidden: bool,
 }
 
 /// What an order made of the calling process.
@@ -75,6 +82,8 @@ pub(super) fn serve(process: Process) -> Process {
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::CONT));
     let owner = &process.owner;
     let watches_parent = owner.pidfd.is_none() && parent() == owner.pid;
+    let can_be_debugged = rustix::process::dumpable_behavior() == Ok(DumpableBehavior::Dumpable);
+    let starter = Starter { pid, signals: signal::dispositions(), can_be_debugged, is_forked: false };
     let mut template = Template {
         process,
         watches_parent,
@@ -83,7 +92,10 @@ pub(super) fn serve(process: Process) -> Process {
         reports: Outbox::default(),
         ending: false,
         alone: false,
-        pid,
+        starter,
+        under_way: Vec::new(),
+        stacks: Stacks::default(),
+        is_hidden: false,
     };
     loop {
         match template.turn() {
@@ -103,13 +115,14 @@ impl Template {
         if self.ending && !self.reaper.has_dependents() {
             exit::now(0);
         }
+        self.recycle();
         // What came with the last order but was behind it is here already, and nothing would wake us for it.
         if let child @ Became::Child { .. } = self.follow_orders()? {
             return Ok(child);
         }
         let [orders, child_ended, owner_ended] = self.sleep()?;
         if owner_ended {
-            self.read_marks();
+            self.read_last_orders();
             self.end();
         }
         self.send_reports();
@@ -142,6 +155,7 @@ impl Template {
     }
 
     fn take_orders(&mut self) -> io::Result<Became> {
+        self.process.inbox.expect_long();
         match self.process.inbox.fill(&self.process.socket, Blocking::No)? {
             Filled::Some => {}
             Filled::Nothing => return Ok(Became::Same),
@@ -165,15 +179,15 @@ impl Template {
 
     fn follow(&mut self, mut message: Message) -> io::Result<Became> {
         let order = Order::parse(message.frame.get()).map_err(invalid)?;
+        if let Order::Spawn { id, role, program } = order {
+            self.spawn(id, role, program.to_vec(), message.descriptors);
+            return Ok(Became::Same);
+        }
         let descriptor = message.descriptors.pop();
         match order {
             Order::Fork { id, role } => return Ok(self.fork(id, role, None, descriptor)),
             Order::Exec { id, role, nonce } => return Ok(self.fork(id, role, Some(nonce), descriptor)),
-            Order::Signal { id, signal } => {
-                if let Some((pid, _)) = self.reaper.by_id(id) {
-                    let _ = signal::send_to_child(pid, signal);
-                }
-            }
+            Order::Signal { id, signal } => self.signal(id, signal),
             Order::Mark { id, role } => self.mark(id, role),
             Order::Own { owner } => {
                 let program = std::mem::take(&mut self.process.owner.program);
@@ -182,7 +196,7 @@ impl Template {
                 self.reaper.forget_ids();
                 // It reads until it finds the answer, so this does not block for long.
                 self.reports.flush(&self.process.socket, Blocking::Yes)?;
-                announce(&self.process.socket, &Reply::Ready { pid: self.pid })?;
+                announce(&self.process.socket, &Reply::Ready { pid: self.starter.pid })?;
             }
             Order::End => self.ending = true,
             _ => return Err(invalid(Malformed("an order for a process that is no template yet"))),
@@ -193,8 +207,7 @@ impl Template {
     /// A failed fork is one failed request: the reason goes to the socket that came with it.
     fn fork(&mut self, id: u64, role: Role, exec: Option<Nonce>, socket: Option<OwnedFd>) -> Became {
         let Some(socket) = socket else {
-            let errno = rustix::io::Errno::MFILE.raw_os_error();
-            self.reply(&Reply::NotForked { id, errno });
+            self.descriptors_were_lost(id);
             return Became::Same;
         };
         let forked = match threads::single() {
@@ -209,10 +222,74 @@ impl Template {
         Became::Same
     }
 
+    /// Starts an external program. As a failed fork, a failed start is one failed request.
+    fn spawn(&mut self, id: u64, role: Role, octets: Vec<u8>, mut descriptors: Descriptors) {
+        if descriptors.is_empty() {
+            return self.descriptors_were_lost(id);
+        }
+        let mut socket = descriptors.remove(0);
+        let started = program::compile(octets, &mut socket, &mut descriptors, &self.starter).and_then(|compiled| {
+            let Compiled { launch, entry: None } = compiled else {
+                return Err(prepare::not_understood(Malformed("an entry for a program that is not forked")));
+            };
+            // A fork as such fails for want of something; namespaces fail for themselves.
+            let wants =
+                |error: &io::Error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory);
+            let namespaces = launch.has_namespaces();
+            launch.start(&mut self.stacks).map_err(|error| match namespaces && !wants(&error) {
+                true => Failure::system("namespaces", &error),
+                false => Failure::system("fork in the template", &error),
+            })
+        });
+        match started {
+            Ok(started) => {
+                self.reaper.add(started.pid, Child { id: Some(id), role });
+                self.is_hidden |= started.hides_memory();
+                self.under_way.push(started);
+            }
+            Err(failure) => send_failure(socket, failure, Blocking::No),
+        }
+    }
+
+    fn descriptors_were_lost(&mut self, id: u64) {
+        let errno = rustix::io::Errno::MFILE.raw_os_error();
+        self.reply(&Reply::NotForked { id, errno });
+    }
+
+    /// Takes back the memory of programs that have become themselves.
+    fn recycle(&mut self) {
+        for index in (0..self.under_way.len()).rev() {
+            let started = &self.under_way[index];
+            if !self.reaper.has(started.pid) {
+                started.note_end();
+            }
+            if started.has_left() {
+                self.under_way.swap_remove(index).recycle(&mut self.stacks);
+            }
+        }
+        // Not before: the new user could debug the new process, and so write to this memory.
+        if self.is_hidden && !self.under_way.iter().any(Started::hides_memory) {
+            self.is_hidden = false;
+            self.show();
+        }
+    }
+
+    /// Lets this process be debugged again as before.
+    fn show(&self) {
+        if self.starter.can_be_debugged {
+            let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
+        }
+    }
+
     /// In the child: what belongs to the template is closed or forgotten, what was queued is inherited.
     fn into_child(self, single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Nonce>) -> Process {
-        let Template { process, deaf, reaper, reports, pid, .. } = self;
+        if self.is_hidden {
+            self.show();
+        }
+        let Template { process, deaf, reaper, reports, starter, under_way, stacks, .. } = self;
         deaf.hear();
+        under_way.into_iter().for_each(Started::forget);
+        stacks.forget();
         // Their memory stays shared with the template as long as it is not touched.
         std::mem::forget((reaper, reports));
         let Process { socket: own, inbox, inputs, owner, .. } = process;
@@ -221,7 +298,7 @@ impl Template {
         let single = AFTER_FORK.is_empty().then_some(single);
         let process = Process { inputs, role, single, ..Process::new(socket, owner) };
         if role != Role::Free {
-            end_with_parent(pid);
+            end_with_parent(starter.pid);
         }
         if let Some(nonce) = exec {
             let failure = handover::exec(&process, &nonce);
@@ -257,14 +334,22 @@ impl Template {
         let _ = self.reports.flush(&self.process.socket, Blocking::No);
     }
 
-    /// What the owner has said of its children before it ended: who of them may go on.
-    fn read_marks(&mut self) {
+    /// What the owner has said of its children before it ended: who of them may go on, and who is to get a signal.
+    fn read_last_orders(&mut self) {
         while let Ok(Filled::Some) = self.process.inbox.fill(&self.process.socket, Blocking::No) {
             while let Ok(Some(message)) = self.process.inbox.next() {
-                if let Ok(Order::Mark { id, role }) = Order::parse(message.frame.get()) {
-                    self.mark(id, role);
+                match Order::parse(message.frame.get()) {
+                    Ok(Order::Mark { id, role }) => self.mark(id, role),
+                    Ok(Order::Signal { id, signal }) => self.signal(id, signal),
+                    _ => {}
                 }
             }
+        }
+    }
+
+    fn signal(&mut self, id: u64, signal: u32) {
+        if let Some((pid, _)) = self.reaper.by_id(id) {
+            let _ = signal::send_to_child(pid, signal);
         }
     }
 

@@ -15,6 +15,12 @@ pub(crate) fn is_secure() -> bool {
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
+/// Whether an exec of this program by this process runs so: because this one does, or its effective ids are not its real ones.
+pub(crate) fn execs_securely() -> bool {
+    use rustix::process::{getegid, geteuid, getgid, getuid};
+    is_secure() || getuid() != geteuid() || getgid() != getegid()
+}
+
 /// Looks at an inherited descriptor with `check`, and adopts it if that says it is the one that was meant.
 pub(crate) fn adopt(number: RawFd, check: impl FnOnce(BorrowedFd<'_>) -> bool) -> Option<OwnedFd> {
     // SAFETY: fcntl(2) with F_GETFD looks at the number alone.

@@ -23,6 +23,13 @@ pub(crate) fn sealed(octets: &[u8]) -> io::Result<OwnedFd> {
     Ok(file.into())
 }
 
+/// An empty memory file of that many bytes, to be shared.
+pub(crate) fn empty(bytes: u64) -> io::Result<File> {
+    let file = File::from(above_stdio(rustix::fs::memfd_create(c"anyfork", MemfdFlags::CLOEXEC)?));
+    file.set_len(bytes)?;
+    Ok(file)
+}
+
 /// Maps a sealed memory file. Anything else, a file without the seals included, is refused.
 pub(crate) fn map(fd: impl AsFd) -> io::Result<Mmap> {
     let fd = fd.as_fd();

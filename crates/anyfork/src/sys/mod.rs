@@ -6,12 +6,17 @@ compile_error!(
      see `Platforms` in the README"
 );
 
+#[cfg(not(target_pointer_width = "64"))]
+compile_error!("anyfork runs on 64-bit systems only: see `Platforms` in the README");
+
+pub(crate) mod call;
 pub(crate) mod close;
 pub(crate) mod environ;
 pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod image;
+pub(crate) mod launch;
 pub(crate) mod memfd;
 pub(crate) mod pidfd;
 pub(crate) mod signal;

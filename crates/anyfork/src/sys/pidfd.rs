@@ -21,6 +21,11 @@ pub(crate) fn of_child(pid: u32) -> Option<OwnedFd> {
     open(Pid::from_raw(pid as i32)?)
 }
 
+/// The pidfd of any process. By the time it is there, the number may be another's.
+pub(crate) fn of_process(pid: u32) -> Option<OwnedFd> {
+    open(Pid::from_raw(pid as i32)?)
+}
+
 fn open(pid: Pid) -> Option<OwnedFd> {
     if cfg!(anyfork_no_pidfd) {
         return None;
@@ -113,10 +118,11 @@ pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32, adopter: Option<u32
 }
 
 /// Whether the process still has its number: nobody has waited for it. (Signal 0 is none, and reaches also the dead.)
-fn has_number(pidfd: impl AsFd) -> bool {
+pub(crate) fn has_number(pidfd: impl AsFd) -> bool {
     let pidfd = pidfd.as_fd().as_raw_fd();
     // SAFETY: the system call takes numbers, and no pointer but null.
-    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, std::ptr::null::<libc::siginfo_t>(), 0) == 0 }
+    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, std::ptr::null::<libc::siginfo_t>(), 0) };
+    sent == 0 || io::Error::last_os_error().kind() == io::ErrorKind::PermissionDenied
 }
 
 /// Whether all the user and group ids of a process are the ones this process has.

@@ -11,6 +11,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
+use syscalls::Sysno;
 
 /// A process to which only SIGKILL and SIGSTOP happen; that a child has ended it can read.
 #[derive(Debug)]
@@ -83,6 +84,43 @@ pub(crate) fn send_to_child(pid: u32, signal: u32) -> io::Result<()> {
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// What this process does at its signals, as bits, signal 1 lowest; at the others it does the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dispositions {
+    pub(crate) ignored: u64,
+    pub(crate) handled: u64,
+}
+
+/// Those of this process, with those that the C library keeps for itself (32 and 33): an exec hands them on too.
+pub(crate) fn dispositions() -> Dispositions {
+    let mut all = Dispositions { ignored: 0, handled: 0 };
+    for signal in 1..=64 {
+        // The kernel's struct begins with the handler.
+        let mut action = [0_usize; 4];
+        let address = action.as_mut_ptr() as usize;
+        // SAFETY: asks, and writes one struct of at most this size.
+        let asked = unsafe { syscalls::syscall4(Sysno::rt_sigaction, signal, 0, address, 8) };
+        let bit = 1 << (signal - 1);
+        match action[0] {
+            _ if asked.is_err() => {}
+            libc::SIG_DFL => {}
+            libc::SIG_IGN => all.ignored |= bit,
+            _ => all.handled |= bit,
+        }
+    }
+    all
+}
+
+/// Bits of the signals that this thread blocks, signal 1 lowest.
+pub(crate) fn blocked() -> u64 {
+    let mut set = none();
+    // SAFETY: asks, and writes one set.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, ptr::null(), &mut set) };
+    // SAFETY: an initialised set and numbers of signals.
+    let is_blocked = |signal: &c_int| unsafe { libc::sigismember(&set, *signal) } == 1;
+    (1..=64).filter(is_blocked).fold(0, |bits, signal| bits | 1 << (signal - 1))
 }
 
 fn set_default(signal: c_int) {

@@ -45,18 +45,29 @@ pub(crate) fn length(bytes: &[u8]) -> Option<usize> {
 pub(crate) fn append(out: &mut Bytes, kind: u16, descriptors: u16, payload: impl FnOnce(&mut Writer<'_>)) {
     let start = out.len();
     out.extend_from_slice(&[0; HEADER]);
-    payload(&mut Writer(out));
+    payload(&mut Writer::new(out));
     let length = out.len() - start - HEADER;
     debug_assert!(length <= MAX_PAYLOAD, "the callers bound what they put into one frame");
-    out[start..start + 4].copy_from_slice(&(length as u32).to_le_bytes());
-    out[start + 4..start + 6].copy_from_slice(&kind.to_le_bytes());
-    out[start + 6..start + 8].copy_from_slice(&descriptors.to_le_bytes());
+    out[start..start + HEADER].copy_from_slice(&header(length as u32, kind, descriptors));
+}
+
+/// The bytes of a header.
+pub(crate) fn header(length: u32, kind: u16, descriptors: u16) -> [u8; HEADER] {
+    let mut header = [0; HEADER];
+    header[..4].copy_from_slice(&length.to_le_bytes());
+    header[4..6].copy_from_slice(&kind.to_le_bytes());
+    header[6..].copy_from_slice(&descriptors.to_le_bytes());
+    header
 }
 
 /// Writes the fields of a payload.
 pub(crate) struct Writer<'a>(&'a mut Bytes);
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub(crate) fn new(out: &'a mut Bytes) -> Self {
+        Writer(out)
+    }
+
     pub(crate) fn u8(&mut self, value: u8) {
         self.0.push(value);
     }

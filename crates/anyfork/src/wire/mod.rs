@@ -2,11 +2,13 @@
 
 mod frame;
 mod order;
+mod program;
 mod reply;
 
 pub(crate) use frame::{Frame, HEADER, Malformed, length, split};
 pub(crate) use order::{CallArg, Hello, Order, Role};
-pub(crate) use reply::{ExitRecord, Failure, FailureKind, Reply};
+pub(crate) use program::{Program, Step, Strings};
+pub(crate) use reply::{ExitRecord, FAILURE_PARTS_AT, Failure, FailureKind, MAX_TEXT, Reply, started, system_failure};
 
 /// The version both ends must speak; any change of a frame's meaning raises it.
 pub(crate) const VERSION: u16 = 1;

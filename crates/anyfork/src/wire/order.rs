@@ -35,6 +35,8 @@ pub(crate) enum Role {
     Preparing,
     /// Became a template itself.
     Template,
+    /// Gets a signal of its own choice from the kernel when its template ends, so its template stays as long as it.
+    Watched,
 }
 
 impl Role {
@@ -44,6 +46,7 @@ impl Role {
             Role::Bound => 1,
             Role::Preparing => 2,
             Role::Template => 3,
+            Role::Watched => 4,
         }
     }
 
@@ -53,6 +56,7 @@ impl Role {
             1 => Role::Bound,
             2 => Role::Preparing,
             3 => Role::Template,
+            4 => Role::Watched,
             _ => return Err(Malformed("an unknown role")),
         })
     }
@@ -85,6 +89,16 @@ pub(crate) enum Order<'a> {
     /// Run the entry.
     Run {
         entry: &'a [u8],
+    },
+    /// Become an external program: a [`Program`](super::Program). Without octets, it is in a sealed memfd, the last descriptor.
+    Become {
+        program: &'a [u8],
+    },
+    /// To a template: start an external program in a new process; its socket comes along, then its descriptors. Else as `Become`.
+    Spawn {
+        id: u64,
+        role: Role,
+        program: &'a [u8],
     },
     /// To a template: fork; the child's socket comes along.
     Fork {
@@ -132,6 +146,8 @@ mod kind {
     pub(super) const MARK: u16 = 14;
     pub(super) const OWN: u16 = 15;
     pub(super) const END: u16 = 16;
+    pub(super) const BECOME: u16 = 17;
+    pub(super) const SPAWN: u16 = 18;
 }
 
 impl<'a> Order<'a> {
@@ -149,6 +165,7 @@ impl<'a> Order<'a> {
             Order::Arg(octets)
             | Order::Name(octets)
             | Order::Run { entry: octets }
+            | Order::Become { program: octets }
             | Order::Bundle { padding: octets } => w.raw(octets),
             Order::Call { entry, args } => {
                 w.octets(entry);
@@ -165,6 +182,11 @@ impl<'a> Order<'a> {
             Order::Fork { id, role } | Order::Mark { id, role } => {
                 w.u64(*id);
                 w.u8(role.code());
+            }
+            Order::Spawn { id, role, program } => {
+                w.u64(*id);
+                w.u8(role.code());
+                w.raw(program);
             }
             Order::Exec { id, role, nonce } => {
                 w.u64(*id);
@@ -218,6 +240,8 @@ impl<'a> Order<'a> {
             kind::MARK => Order::Mark { id: r.u64()?, role: Role::parse(r.u8()?)? },
             kind::OWN => Order::Own { owner: r.u32()? },
             kind::END => Order::End,
+            kind::BECOME => Order::Become { program: r.rest() },
+            kind::SPAWN => Order::Spawn { id: r.u64()?, role: Role::parse(r.u8()?)?, program: r.rest() },
             _ => return Err(Malformed("an unknown order")),
         };
         r.finish()?;
@@ -233,6 +257,8 @@ impl<'a> Order<'a> {
             Order::Hello(_) | Order::Own { .. } => descriptors <= 1,
             Order::SealedArg | Order::Bundle { .. } | Order::Fork { .. } | Order::Exec { .. } => descriptors == 1,
             Order::Descriptors => descriptors >= 1,
+            Order::Become { program } => !program.is_empty() || descriptors >= 1,
+            Order::Spawn { program, .. } => descriptors >= if program.is_empty() { 2 } else { 1 },
             Order::Call { args, .. } => {
                 usize::from(descriptors) == args.iter().filter(|arg| **arg == CallArg::Sealed).count()
             }
@@ -258,6 +284,8 @@ impl<'a> Order<'a> {
             Order::Mark { .. } => kind::MARK,
             Order::Own { .. } => kind::OWN,
             Order::End => kind::END,
+            Order::Become { .. } => kind::BECOME,
+            Order::Spawn { .. } => kind::SPAWN,
         }
     }
 }
@@ -287,6 +315,8 @@ mod tests {
             (Order::Mark { id: 3, role: Role::Template }, 0),
             (Order::Own { owner: 1 }, 1),
             (Order::End, 0),
+            (Order::Become { program: b"p" }, 0),
+            (Order::Spawn { id: 9, role: Role::Watched, program: b"" }, 2),
         ]
     }
 
@@ -307,7 +337,13 @@ mod tests {
             let mut bytes = Bytes::new();
             order.append(&mut bytes, descriptors);
             let (frame, _) = split(&bytes).unwrap().unwrap();
-            let wrong = if order == Order::Descriptors { 0 } else { descriptors + 1 };
+            let wrong = match order {
+                // Of these there may be any number above a smallest one.
+                Order::Descriptors => 0,
+                Order::Spawn { .. } => 1,
+                Order::Become { .. } => continue,
+                _ => descriptors + 1,
+            };
             assert!(Order::parse(Frame { descriptors: wrong, ..frame }).is_err(), "{order:?}");
         }
     }
@@ -317,7 +353,13 @@ mod tests {
         for (order, descriptors) in samples() {
             let open_ended = matches!(
                 order,
-                Order::Hello(_) | Order::Arg(_) | Order::Name(_) | Order::Run { .. } | Order::Bundle { .. }
+                Order::Hello(_)
+                    | Order::Arg(_)
+                    | Order::Name(_)
+                    | Order::Run { .. }
+                    | Order::Bundle { .. }
+                    | Order::Become { .. }
+                    | Order::Spawn { .. }
             );
             let mut bytes = Bytes::new();
             order.append(&mut bytes, descriptors);

@@ -1,7 +1,7 @@
 //! Replies: what a process says of itself, once, and what a template reports of its children.
 
 use super::Bytes;
-use super::frame::{Frame, Malformed, Parsed, Reader, append};
+use super::frame::{Frame, HEADER, Malformed, Parsed, Reader, append, header};
 
 /// What went wrong in the new process or in its template.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ const KINDS: [FailureKind; 8] = [
 ];
 
 /// Longest text that travels in a failure, in bytes; a panic message has no limit of its own.
-const MAX_TEXT: usize = 64 * 1024;
+pub(crate) const MAX_TEXT: usize = 64 * 1024;
 
 impl Reply {
     pub(crate) fn append(&self, out: &mut Bytes, descriptors: u16) {
@@ -165,6 +165,31 @@ impl Reply {
     }
 }
 
+/// A *started* frame for a process that may not allocate.
+pub(crate) fn started(pid: u32, descriptors: u16) -> [u8; HEADER + 4] {
+    let mut frame = [0; HEADER + 4];
+    frame[..HEADER].copy_from_slice(&header(4, kind::STARTED, descriptors));
+    frame[HEADER..].copy_from_slice(&pid.to_le_bytes());
+    frame
+}
+
+/// What stands before the step, the object and the message of a *failed* frame, for a process that may not allocate: a system call
+/// failed. The texts are at most [`MAX_TEXT`] long.
+pub(crate) fn system_failure(errno: i32, lengths: [usize; 3]) -> [[u8; HEADER + 9]; 3] {
+    let payload = 5 + 3 * 4 + lengths.iter().sum::<usize>();
+    let mut parts = [[0; HEADER + 9]; 3];
+    parts[0][..HEADER].copy_from_slice(&header(payload as u32, kind::FAILED, 0));
+    // The kind, a byte, is the first one: 0.
+    parts[0][HEADER + 1..HEADER + 5].copy_from_slice(&errno.to_le_bytes());
+    for (part, length) in parts.iter_mut().zip(lengths) {
+        part[HEADER + 5..].copy_from_slice(&(length as u32).to_le_bytes());
+    }
+    parts
+}
+
+/// Where in the first, and in the other parts of [`system_failure`] the bytes to be sent begin.
+pub(crate) const FAILURE_PARTS_AT: [usize; 3] = [0, HEADER + 5, HEADER + 5];
+
 fn text(r: &mut Reader<'_>) -> Parsed<String> {
     Ok(String::from_utf8_lossy(r.octets()?).into_owned())
 }
@@ -211,6 +236,22 @@ mod tests {
             assert_eq!(used, bytes.len());
             assert_eq!(Reply::parse(frame), Ok(reply));
         }
+    }
+
+    #[test]
+    fn replies_that_are_put_together_without_an_allocation_are_the_same() {
+        let mut bytes = Bytes::new();
+        Reply::Started { pid: 77 }.append(&mut bytes, 1);
+        assert_eq!(started(77, 1), bytes[..]);
+        let mut bytes = Bytes::new();
+        let texts = ["chdir", "/nope", ""];
+        let [step, object, message] = texts.map(str::to_owned);
+        let failure = Failure { kind: FailureKind::System, errno: 2, step, object, message };
+        Reply::Failed(failure).append(&mut bytes, 0);
+        let parts = system_failure(2, texts.map(str::len));
+        let parts = parts.iter().zip(FAILURE_PARTS_AT).zip(texts);
+        let whole: Vec<u8> = parts.flat_map(|((part, at), text)| [&part[at..], text.as_bytes()].concat()).collect();
+        assert_eq!(whole, bytes[..]);
     }
 
     #[test]

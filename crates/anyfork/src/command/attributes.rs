@@ -1,0 +1,286 @@
+//! What a program gets that needs `pre_exec` elsewhere: sessions, limits, users, confinement. Declared here, and followed as steps by the new process.
+
+use super::Command;
+use super::stdio::duplicate;
+use crate::argument::ToArg;
+use crate::capability::Capabilities;
+use crate::entry::ToEntry;
+use crate::error::{Error, ErrorKind};
+use crate::limit::Limit;
+use crate::namespace::Namespaces;
+use crate::sys::stdio::above_stdio;
+use rustix::fs::{Mode, OFlags};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+/// See the methods of the same names.
+#[derive(Debug, Default)]
+pub(super) struct Attributes {
+    pub(super) fds: BTreeMap<u32, OwnedFd>,
+    pub(super) namespaces: Namespaces,
+    pub(super) cgroup: Option<OwnedFd>,
+    pub(super) setsid: bool,
+    pub(super) controlling_terminal: Option<OwnedFd>,
+    pub(super) process_group: Option<i32>,
+    pub(super) limits: Vec<(Limit, u64, u64)>,
+    pub(super) nice: Option<i32>,
+    pub(super) cpu_affinity: Option<Vec<u8>>,
+    pub(super) oom_score_adj: Option<i32>,
+    pub(super) umask: Option<u32>,
+    pub(super) chroot: Option<OsString>,
+    pub(super) keep_capabilities: Option<Capabilities>,
+    pub(super) drop_capabilities: Capabilities,
+    pub(super) groups: Option<Vec<u32>>,
+    pub(super) gid: Option<u32>,
+    pub(super) uid: Option<u32>,
+    pub(super) no_new_privs: bool,
+    pub(super) landlock: Option<OwnedFd>,
+    pub(super) entry: Option<(String, Vec<Vec<u8>>)>,
+    pub(super) inherit_signals: bool,
+    pub(super) adopt_orphans: bool,
+    pub(super) death_signal: Option<i32>,
+    pub(super) seccomp: Option<Vec<u8>>,
+}
+
+/// The highest CPU number that is accepted, plus one.
+const MOST_CPUS: usize = 8192;
+
+/// The highest descriptor number that is accepted, plus one: no kernel has more.
+const MOST_DESCRIPTORS: u32 = 1 << 30;
+
+/// What elsewhere needs `pre_exec`, in the order in which the new process does it, between its creation and the exec. The program's standard
+/// input, output and error, and its current directory, come in between.
+impl Command {
+    /// Gives the program a descriptor at a number of its choice, duplicated at once from `fd`. Any number, in any permutation; 0, 1 and 2 are
+    /// set by [`stdin`](Command::stdin), [`stdout`](Command::stdout) and [`stderr`](Command::stderr), which this overrides.
+    pub fn fd_at(&mut self, number: u32, fd: impl AsFd) -> &mut Self {
+        if number >= MOST_DESCRIPTORS {
+            return self.invalid("fd_at", format!("no process has a descriptor {number}"));
+        }
+        let before = match duplicate(fd.as_fd()) {
+            Ok(copy) => self.attributes.fds.insert(number, copy),
+            Err(errno) => return self.keep(Error::system("fd_at", errno)),
+        };
+        match before {
+            Some(_) => self.invalid("fd_at", format!("two descriptors for the number {number}")),
+            None => self,
+        }
+    }
+
+    /// Puts the program into new namespaces, namespaces(7): see [`Namespaces`]. With [`Namespaces::USER`] it is root inside, and there is no other user or group
+    /// there: [`uid`](Command::uid) and [`gid`](Command::gid) know 0 only, and [`groups`](Command::groups) fails.
+    ///
+    /// [`Namespaces::PID`] does not go together with [`pre_exec_entry`](Command::pre_exec_entry).
+    pub fn namespaces(&mut self, namespaces: Namespaces) -> &mut Self {
+        self.attributes.namespaces = namespaces;
+        self
+    }
+
+    /// Starts the program in a control group, cgroups(7): the directory of one that the caller may write to. It is opened at once.
+    ///
+    /// The process is born in it (`CLONE_INTO_CGROUP`, clone(2)), so that it never counts elsewhere, where the hierarchy is of version 2 and the system lets
+    /// templates use clone3(2); elsewhere, of a group of version 1, and together with [`pre_exec_entry`](Command::pre_exec_entry), it moves itself there before its
+    /// exec, with the same effect on the program.
+    pub fn cgroup(&mut self, directory: impl AsRef<Path>) -> &mut Self {
+        let path = directory.as_ref();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::open(path, flags, Mode::empty()) {
+            Ok(directory) => {
+                self.attributes.cgroup = Some(above_stdio(directory));
+                self
+            }
+            Err(errno) => self.keep(Error::system(format!("cgroup {path:?}"), errno)),
+        }
+    }
+
+    /// Makes the program the leader of a new session without a controlling terminal: setsid(2).
+    pub fn setsid(&mut self, setsid: bool) -> &mut Self {
+        self.attributes.setsid = setsid;
+        self
+    }
+
+    /// Makes the program the leader of a new session with this terminal, duplicated at once, as its controlling one: `TIOCSCTTY`, ioctl_tty(2). It is
+    /// the program's only if it is also given as a descriptor. [`pty`](Command::pty) does all of that.
+    pub fn controlling_terminal(&mut self, terminal: impl AsFd) -> &mut Self {
+        match duplicate(terminal.as_fd()) {
+            Ok(copy) => {
+                self.attributes.controlling_terminal = Some(copy);
+                self
+            }
+            Err(errno) => self.keep(Error::system("controlling_terminal", errno)),
+        }
+    }
+
+    /// Puts the program into a process group; 0: a new one of its own. setpgid(2), as [`std::os::unix::process::CommandExt::process_group`].
+    pub fn process_group(&mut self, group: i32) -> &mut Self {
+        self.attributes.process_group = Some(group);
+        self
+    }
+
+    /// Limits a resource, setrlimit(2): soft and hard limit, `None` for no limit. A hard limit above the template's needs a privilege.
+    ///
+    /// ```
+    /// # fn main() -> anyfork::Result<()> {
+    /// let output = anyfork::Command::new("sh")
+    ///     .args(["-c", "ulimit -n; ulimit -Hn"])
+    ///     .rlimit(anyfork::Limit::Nofile, 64, 128)
+    ///     .output()?;
+    /// assert_eq!(output.stdout, b"64\n128\n");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn rlimit(&mut self, limit: Limit, soft: impl Into<Option<u64>>, hard: impl Into<Option<u64>>) -> &mut Self {
+        let [soft, hard] = [soft.into(), hard.into()].map(|value| value.unwrap_or(u64::MAX));
+        self.attributes.limits.retain(|(other, ..)| *other != limit);
+        self.attributes.limits.push((limit, soft, hard));
+        self
+    }
+
+    /// Sets the nice value, from -20 to 19: setpriority(2). Below the present one needs a privilege.
+    pub fn nice(&mut self, nice: i32) -> &mut Self {
+        self.attributes.nice = Some(nice);
+        self
+    }
+
+    /// Lets the program run on these CPUs only: sched_setaffinity(2).
+    pub fn cpu_affinity(&mut self, cpus: impl IntoIterator<Item = usize>) -> &mut Self {
+        let mut bits = Vec::new();
+        for cpu in cpus {
+            if cpu >= MOST_CPUS {
+                return self.invalid("cpu_affinity", format!("no CPU {cpu}"));
+            }
+            bits.resize(bits.len().max(cpu / 8 + 1), 0);
+            bits[cpu / 8] |= 1 << (cpu % 8);
+        }
+        self.attributes.cpu_affinity = Some(bits);
+        self
+    }
+
+    /// How gladly the kernel kills the program when memory runs out, from -1000 (never) to 1000: proc_pid_oom_score_adj(5). Lower than the
+    /// template's needs a privilege.
+    pub fn oom_score_adj(&mut self, score: i32) -> &mut Self {
+        self.attributes.oom_score_adj = Some(score);
+        self
+    }
+
+    /// The umask of the program, instead of the caller's at the time of the start.
+    pub fn umask(&mut self, mask: u32) -> &mut Self {
+        self.attributes.umask = Some(mask & 0o777);
+        self
+    }
+
+    /// Changes the program's root directory: chroot(2). A relative path begins at the caller's current directory. The program's current directory is the
+    /// new root, or what [`current_dir`](Command::current_dir) names inside; so is the program's file.
+    pub fn chroot(&mut self, root: impl AsRef<Path>) -> &mut Self {
+        self.attributes.chroot = Some(root.as_ref().as_os_str().to_owned());
+        self
+    }
+
+    /// Leaves the program these capabilities and no others, whatever its user: capabilities(7). They are permitted, effective, inheritable and
+    /// ambient; the bounding set has no more. Needs `CAP_SETPCAP`.
+    pub fn keep_capabilities(&mut self, kept: Capabilities) -> &mut Self {
+        self.attributes.keep_capabilities = Some(kept);
+        self
+    }
+
+    /// Takes these capabilities from the program and its descendants for good (from the bounding, the ambient and the inheritable set); the others are as they would be without this. Needs `CAP_SETPCAP`.
+    pub fn drop_capabilities(&mut self, dropped: Capabilities) -> &mut Self {
+        self.attributes.drop_capabilities = self.attributes.drop_capabilities | dropped;
+        self
+    }
+
+    /// The user: setuid(2). If nothing is said of [`groups`](Command::groups), the program has no supplementary groups, unless the template may not choose them (`CAP_SETGID`), as with
+    /// [`std::os::unix::process::CommandExt::uid`].
+    pub fn uid(&mut self, user: u32) -> &mut Self {
+        self.attributes.uid = Some(user);
+        self
+    }
+
+    /// The group: setgid(2).
+    pub fn gid(&mut self, group: u32) -> &mut Self {
+        self.attributes.gid = Some(group);
+        self
+    }
+
+    /// The supplementary groups: setgroups(2).
+    pub fn groups(&mut self, groups: &[u32]) -> &mut Self {
+        self.attributes.groups = Some(groups.to_owned());
+        self
+    }
+
+    /// Keeps the program and its descendants from gaining privileges by an exec, through set-user-ID programs for instance: `PR_SET_NO_NEW_PRIVS`, prctl(2).
+    pub fn no_new_privs(&mut self, yes: bool) -> &mut Self {
+        self.attributes.no_new_privs = yes;
+        self
+    }
+
+    /// Confines the program with a Landlock ruleset, landlock(7), made by the crate [`landlock`]. It must allow the exec. Sets [`no_new_privs`](Command::no_new_privs).
+    ///
+    /// A kernel without Landlock does to it what the ruleset's compatibility level says: in the default, nothing is enforced there.
+    #[cfg(feature = "landlock")]
+    pub fn landlock(&mut self, ruleset: landlock::RulesetCreated) -> &mut Self {
+        let descriptor: Option<OwnedFd> = ruleset.into();
+        self.attributes.landlock = descriptor.map(above_stdio);
+        self.no_new_privs(true)
+    }
+
+    /// Runs a registered entry with these arguments in the new process, before its exec: after users, directories and Landlock, before the last of all, the seccomp filter. If it
+    /// fails, so does the start, with [`Preparation`](ErrorKind::Preparation) and its message.
+    ///
+    /// Unlike with [`pre_exec`](std::os::unix::process::CommandExt::pre_exec) of std, it may allocate and lock: the process is forked from a template, which has
+    /// one thread. It costs that fork. What the entry opens without close-on-exec, the program has.
+    pub fn pre_exec_entry<By, I>(&mut self, entry: impl ToEntry<By>, args: I) -> &mut Self
+    where
+        I: IntoIterator,
+        I::Item: ToArg,
+    {
+        let args = args.into_iter().map(|arg| arg.to_arg().into_owned()).collect();
+        self.attributes.entry = Some((entry.entry_name().into(), args));
+        self
+    }
+
+    /// Gives the program the signals that the caller ignores and blocks at the time of the start, as [`std::process::Command`] does (SIGPIPE gets its default
+    /// disposition in any case). Otherwise it begins with default dispositions, and blocks none.
+    pub fn inherit_signals(&mut self, inherit: bool) -> &mut Self {
+        self.attributes.inherit_signals = inherit;
+        self
+    }
+
+    /// Makes the program adopt the orphans among its descendants: `PR_SET_CHILD_SUBREAPER`, prctl(2). So none of them gets out of reach of
+    /// [`Child::kill_tree`](crate::Child::kill_tree) while the program lives. It finds them among its children, which not every program expects.
+    pub fn adopt_orphans(&mut self, adopt: bool) -> &mut Self {
+        self.attributes.adopt_orphans = adopt;
+        self
+    }
+
+    /// The signal that the program gets when this one ends, however it ends: `PR_SET_PDEATHSIG`, prctl(2). It comes from the template, which ends with this program,
+    /// so it does not depend on the thread that made the call. The kernel forgets it when the program is a set-user-ID one.
+    /// [`die_with_owner`](Command::die_with_owner) is the same with SIGKILL.
+    pub fn parent_death_signal(&mut self, signal: i32) -> &mut Self {
+        if !(1..=64).contains(&signal) {
+            return self.invalid("parent_death_signal", format!("{signal} is no signal"));
+        }
+        self.attributes.death_signal = Some(signal);
+        self
+    }
+
+    /// Confines the program with a filter of its system calls, seccomp(2), made by the crate [`seccompiler`]. It comes last before the exec, so it must allow execve(2),
+    /// and sendmsg(2) or writev(2), by which a failed exec is told;
+    /// if it kills for these, the program seems to have started and to have been killed. Sets [`no_new_privs`](Command::no_new_privs).
+    #[cfg(feature = "seccomp")]
+    pub fn seccomp(&mut self, filter: &seccompiler::BpfProgram) -> &mut Self {
+        let octets = |instruction: &seccompiler::sock_filter| {
+            let [a, b] = instruction.code.to_ne_bytes();
+            let [c, d, e, f] = instruction.k.to_ne_bytes();
+            [a, b, instruction.jt, instruction.jf, c, d, e, f]
+        };
+        self.attributes.seccomp = Some(filter.iter().flat_map(octets).collect());
+        self.no_new_privs(true)
+    }
+
+    pub(super) fn invalid(&mut self, step: &'static str, message: String) -> &mut Self {
+        self.keep(Error::new(ErrorKind::InvalidInput, step, message))
+    }
+}

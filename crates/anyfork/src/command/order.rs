@@ -1,0 +1,320 @@
+//! From a command to the order for a template: octets and descriptors.
+
+use super::attributes::Attributes;
+use super::environment::Variables;
+use super::stdio::{Kind, NAMES, duplicate};
+use super::{Command, check_nul};
+use crate::caller::Caller;
+use crate::channel::{Descriptors, Outbox};
+use crate::child::Parts;
+use crate::default_template;
+use crate::error::{Error, ErrorKind, Result};
+use crate::line::{Line, New, Sent};
+use crate::namespace::Namespaces;
+use crate::process::Origin;
+use crate::pty;
+use crate::starting::Launched;
+use crate::sys::memfd;
+use crate::sys::signal;
+use crate::sys::socket::{self, DESCRIPTORS_PER_MESSAGE};
+use crate::sys::stdio::above_stdio;
+use crate::wire::{Bytes, INLINE_ARGUMENT, Order, Program, Role, Step, Strings};
+use rustix::fs::{Mode, OFlags};
+use rustix::process::Signal;
+use std::ffi::{CStr, CString, OsStr};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// SIGPIPE, as a bit.
+const SIGPIPE: u64 = 1 << (libc::SIGPIPE - 1);
+
+/// Room for the descriptors of the steps, beside the socket and a memory file.
+const MOST_DESCRIPTORS: usize = DESCRIPTORS_PER_MESSAGE - 2;
+
+impl Command {
+    /// Orders the program.
+    pub(super) fn order(&mut self, defaults: [&Kind; 3]) -> Result<(Launched, Parts)> {
+        if let Some(error) = &self.error {
+            return Err(error.again());
+        }
+        let caller = Caller::look();
+        let line = match &self.origin {
+            Origin::Template(line) => Arc::clone(line),
+            _ => match &caller {
+                Some(caller) => default_template::get_for(&caller.standing)?,
+                None => default_template::get()?,
+            },
+        };
+        if line.is_foreign() {
+            return Err(Error::foreign("start"));
+        }
+        let mut parts = Parts::default();
+        let mut descriptors = Descriptors::new();
+        let mut octets = Bytes::new();
+        self.write(defaults, caller.unwrap_or_default(), &mut octets, &mut descriptors, &mut parts)?;
+        let launched = self.send(&line, octets, descriptors)?;
+        Ok((launched, parts))
+    }
+
+    fn send(&self, line: &Arc<Line>, mut octets: Bytes, mut descriptors: Descriptors) -> Result<Launched> {
+        let role = match (self.options.role, self.attributes.death_signal) {
+            (Role::Free, Some(_)) => Role::Watched,
+            (role, _) => role,
+        };
+        if octets.len() > INLINE_ARGUMENT {
+            let file = memfd::sealed(&octets).map_err(|error| Error::system("put orders into a memory file", error))?;
+            descriptors.push(file);
+            octets.clear();
+        }
+        let (ours, theirs) = socket::pair().map_err(|error| Error::system("make a socket pair", error))?;
+        let mut launched = Launched::elsewhere(ours);
+        launched.confirms_by_end = true;
+        if self.attributes.entry.is_none() {
+            descriptors.insert(0, theirs);
+            let (id, sent) = line.fork(role, New::Program(&octets), descriptors)?;
+            return Ok(launched.by(Arc::clone(line), id, sent));
+        }
+        let mut orders = Outbox::default();
+        orders.push(&Order::Become { program: &octets }, descriptors);
+        launched.orders = orders;
+        launched.push_on()?;
+        let (id, sent): (u64, Sent) = line.fork(role, New::Fork, [theirs])?;
+        Ok(launched.by(Arc::clone(line), id, sent))
+    }
+
+    /// Writes all that the template must know.
+    fn write(
+        &self,
+        defaults: [&Kind; 3],
+        caller: Caller,
+        octets: &mut Bytes,
+        descriptors: &mut Descriptors,
+        parts: &mut Parts,
+    ) -> Result<()> {
+        self.check()?;
+        let c_string = |text: &OsStr, what: &dyn Fn() -> String| {
+            check_nul(text, what)?;
+            Ok(CString::new(text.as_bytes()).unwrap_or_default())
+        };
+        let file = c_string(&self.program, &|| "the program's name".into())?;
+        let mut arguments = Vec::with_capacity(256);
+        let arg0 = self.arg0.as_deref().unwrap_or(&self.program);
+        for (index, argument) in std::iter::once(arg0).chain(self.get_args()).enumerate() {
+            check_nul(argument, || format!("argument {index}"))?;
+            arguments.extend_from_slice(argument.as_bytes());
+            arguments.push(0);
+        }
+        let path_of =
+            |path: Option<&OsStr>, what: &'static str| path.map(|path| c_string(path, &|| what.into())).transpose();
+        let directory = path_of(self.directory.as_deref().map(Path::as_os_str), "the current directory")?;
+        let root = path_of(self.attributes.chroot.as_deref(), "the root directory")?;
+        let variables: Variables = self.environment.resolve()?;
+
+        let mut steps = Vec::with_capacity(16);
+        let mut give = |fd: OwnedFd| {
+            descriptors.push(fd);
+            (descriptors.len() - 1) as u16
+        };
+        self.place_descriptors(defaults, &mut give, &mut steps, parts)?;
+        let terminal = self.give_terminal(&mut give, parts)?;
+        let here = match (&self.directory, &self.attributes.chroot) {
+            (Some(directory), None) if directory.is_absolute() => None,
+            (_, Some(root)) if Path::new(root).is_absolute() => None,
+            _ => Some(give(current_directory()?)),
+        };
+        let cgroup = self.attributes.cgroup.as_ref().map(|fd| copy(fd, "cgroup").map(&mut give)).transpose()?;
+        let ruleset = self.attributes.landlock.as_ref().map(|fd| copy(fd, "landlock").map(&mut give)).transpose()?;
+        if let Some(cgroup) = &self.attributes.cgroup {
+            parts.cgroup = Some(copy(cgroup, "cgroup")?);
+        }
+        let texts = Texts { directory: directory.as_deref(), root: root.as_deref() };
+        let numbers = Numbers { terminal, here, ruleset };
+        self.attributes.steps(&texts, numbers, &caller, self.options.role, &mut steps);
+        parts.leads_group = terminal.is_some() || self.attributes.setsid || self.attributes.process_group == Some(0);
+        if descriptors.len() > MOST_DESCRIPTORS {
+            let message = format!("at most {MOST_DESCRIPTORS} descriptors");
+            return Err(Error::new(ErrorKind::InvalidInput, "fd_at", message));
+        }
+        let program = Program {
+            file: &file,
+            path: variables.path(),
+            arguments: strings(&arguments)?,
+            environment: strings(variables.octets())?,
+            namespaces: self.attributes.namespaces.bits(),
+            cgroup,
+            steps,
+        };
+        octets.reserve(arguments.len() + variables.octets().len() + 1024);
+        program.append(octets);
+        Ok(())
+    }
+
+    fn check(&self) -> Result<()> {
+        let invalid = |step: &'static str, message: &str| Err(Error::new(ErrorKind::InvalidInput, step, message));
+        if self.program.is_empty() {
+            return invalid("start", "the program's name is empty");
+        }
+        let Attributes { namespaces, entry, .. } = &self.attributes;
+        if entry.is_some() && namespaces.contains(Namespaces::PID) {
+            return invalid(
+                "namespaces",
+                "a new namespace of process numbers and an entry before the exec exclude each other",
+            );
+        }
+        Ok(())
+    }
+
+    fn place_descriptors<'a>(
+        &self,
+        defaults: [&Kind; 3],
+        give: &mut impl FnMut(OwnedFd) -> u16,
+        steps: &mut Vec<Step<'a>>,
+        parts: &mut Parts,
+    ) -> Result<()> {
+        let mut other_side = match self.pty {
+            Some(size) => {
+                let (pty, other_side) = pty::open(size).map_err(|error| Error::system("pty", error))?;
+                parts.pty = Some(pty);
+                Some(other_side)
+            }
+            None => None,
+        };
+        for at in 0..3 {
+            if self.attributes.fds.contains_key(&at) {
+                continue;
+            }
+            let fd = match (&self.stdio[at as usize], &other_side) {
+                (None, Some(other_side)) => Some(copy(other_side, NAMES[at as usize])?),
+                (own, _) => {
+                    let kind = own.as_ref().map_or(defaults[at as usize], |stdio| &stdio.0);
+                    kind.open(at, &mut parts.pipes)?
+                }
+            };
+            steps.push(fd.map_or(Step::Close { at }, |fd| Step::Place { descriptor: give(fd), at }));
+        }
+        for (at, fd) in &self.attributes.fds {
+            steps.push(Step::Place { descriptor: give(copy(fd, "fd_at")?), at: *at });
+        }
+        parts.terminal = other_side.take();
+        Ok(())
+    }
+
+    /// The controlling terminal of a new session, if there is to be one.
+    fn give_terminal(&self, give: &mut impl FnMut(OwnedFd) -> u16, parts: &mut Parts) -> Result<Option<u16>> {
+        if let Some(terminal) = parts.terminal.take() {
+            return Ok(Some(give(terminal)));
+        }
+        let terminal = self.attributes.controlling_terminal.as_ref();
+        terminal.map(|terminal| copy(terminal, "controlling_terminal").map(give)).transpose()
+    }
+}
+
+/// Strings that steps borrow.
+struct Texts<'a> {
+    directory: Option<&'a CStr>,
+    root: Option<&'a CStr>,
+}
+
+/// Descriptors that steps name.
+struct Numbers {
+    terminal: Option<u16>,
+    here: Option<u16>,
+    ruleset: Option<u16>,
+}
+
+impl Attributes {
+    /// The steps behind the placing of descriptors, in their order: first what is outside, then who it is, then what it may.
+    fn steps<'a>(
+        &'a self,
+        texts: &Texts<'a>,
+        numbers: Numbers,
+        caller: &Caller,
+        role: Role,
+        steps: &mut Vec<Step<'a>>,
+    ) {
+        if self.namespaces.contains(Namespaces::USER) {
+            steps.push(Step::MapIds { inside: [0, 0] });
+        }
+        if self.setsid || numbers.terminal.is_some() {
+            steps.push(Step::SetSession);
+        }
+        // The leader of a session leads a group of its own already.
+        let group = self.process_group.filter(|group| *group != 0 || (!self.setsid && numbers.terminal.is_none()));
+        steps.extend(group.map(Step::ProcessGroup));
+        steps.extend(numbers.terminal.map(|descriptor| Step::ControllingTerminal { descriptor }));
+        steps.extend(self.nice.map(Step::Nice));
+        steps.extend(self.cpu_affinity.as_deref().map(Step::Affinity));
+        steps.extend(self.oom_score_adj.map(Step::OomScoreAdj));
+        // Behind all that opens a file.
+        let limits = self.limits.iter();
+        steps.extend(limits.map(|(limit, soft, hard)| Step::Limit {
+            resource: limit.number(),
+            soft: *soft,
+            hard: *hard,
+        }));
+        steps.extend(self.umask.or(caller.umask).map(Step::Umask));
+        steps.extend(numbers.here.map(|descriptor| Step::Enter { descriptor }));
+        if self.namespaces.contains(Namespaces::MOUNT) {
+            steps.push(Step::PrivateMounts);
+        }
+        steps.extend(texts.root.map(Step::ChangeRoot));
+        self.credentials(steps);
+        steps.extend(texts.directory.map(Step::Directory));
+        if self.no_new_privs {
+            steps.push(Step::NoNewPrivileges);
+        }
+        steps.extend(numbers.ruleset.map(|descriptor| Step::Restrict { descriptor }));
+        steps.extend(self.entry.as_ref().map(|(name, arguments)| Step::Entry {
+            name: name.as_bytes(),
+            arguments: arguments.iter().map(Vec::as_slice).collect(),
+        }));
+        if self.adopt_orphans {
+            steps.push(Step::AdoptOrphans);
+        }
+        let kill = (role == Role::Bound).then_some(Signal::KILL.as_raw());
+        steps.extend(kill.or(self.death_signal).map(|signal| Step::DeathSignal(signal as u32)));
+        // From here on signals arrive.
+        steps.push(match self.inherit_signals {
+            true => Step::Signals { ignored: caller.ignored_signals & !SIGPIPE, blocked: signal::blocked() },
+            false => Step::Signals { ignored: 0, blocked: 0 },
+        });
+        steps.extend(self.seccomp.as_deref().map(Step::Filter));
+    }
+
+    fn credentials<'a>(&'a self, steps: &mut Vec<Step<'a>>) {
+        let kept = self.keep_capabilities.map_or(u64::MAX, |kept| kept.bits()) & !self.drop_capabilities.bits();
+        if kept != u64::MAX {
+            steps.push(Step::BoundCapabilities(kept));
+        }
+        match (&self.groups, self.uid) {
+            (Some(groups), _) => steps.push(Step::Groups(groups.clone())),
+            // Otherwise the user would keep the caller's groups. In a new user namespace there are none to be kept.
+            (None, Some(_)) if !self.namespaces.contains(Namespaces::USER) => steps.push(Step::DropGroups),
+            _ => {}
+        }
+        steps.extend(self.gid.map(Step::Group));
+        steps.extend(self.uid.map(Step::User));
+        if self.keep_capabilities.is_some() {
+            steps.push(Step::Capabilities(kept));
+        }
+    }
+}
+
+fn strings(octets: &[u8]) -> Result<Strings<'_>> {
+    Strings::new(octets).map_err(|malformed| Error::malformed("start", malformed))
+}
+
+fn copy(fd: &OwnedFd, step: &'static str) -> Result<OwnedFd> {
+    duplicate(fd.as_fd()).map_err(|errno| Error::system(step, errno))
+}
+
+/// The caller's, as it is now, also if it is changed before the program is there.
+fn current_directory() -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::open(c".", flags, Mode::empty()) {
+        Ok(directory) => Ok(above_stdio(directory)),
+        Err(errno) => Err(Error::system("keep the current directory", errno)),
+    }
+}
