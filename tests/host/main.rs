@@ -1,6 +1,9 @@
 //! The host program: one scenario per run, chosen by the first argument. It tells facts on standard output, one `key value` per line,
 //! waits where a test is to look or to disturb, and ends with `end`.
 
+mod attributes;
+mod bad_commands;
+mod command;
 mod constructors;
 mod descriptors;
 mod endings;
@@ -9,10 +12,13 @@ mod exits;
 mod faults;
 mod foreign;
 mod handover;
+mod kill_tree;
 mod limits;
 mod memory;
 mod names;
 mod owner;
+mod policy;
+mod pty;
 mod purity;
 mod signals;
 mod terminal;
@@ -31,6 +37,12 @@ fn main() -> Outcome {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.split_first().ok_or("which scenario?")? {
+        (&"attributes", rest) => attributes::run(rest),
+        (&"bad_commands", rest) => bad_commands::run(rest),
+        (&"command", rest) => command::run(rest),
+        (&"kill_tree", rest) => kill_tree::run(rest),
+        (&"policy", rest) => policy::run(rest),
+        (&"pty", rest) => pty::run(rest),
         (&"constructors", rest) => constructors::run(rest),
         (&"descriptors", rest) => descriptors::run(rest),
         (&"endings", rest) => endings::run(rest),
