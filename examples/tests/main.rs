@@ -1,8 +1,12 @@
 //! Runs the examples as a user would, and checks what they print and that they leave nothing behind.
 
+mod cgi;
 mod early;
+mod faster_exec;
+mod limits;
 mod pass_fd;
 mod prefork;
 mod preload;
+mod pty_shell;
 mod support;
 mod tour;

@@ -1,0 +1,3 @@
+#!/bin/sh
+# Fails before it has said anything.
+exit 3
