@@ -153,12 +153,13 @@ impl Child {
     /// - Otherwise: its descendants; if it leads a [session](crate::Command::setsid) or a [process group](crate::Command::process_group) also those processes in
     ///   it whose parents have ended. They are stopped until no new one appears, and then killed, so that forking does not help them.
     ///   What has left session and group *and* lost its parent is not found, unless the program [adopts orphans](crate::Command::adopt_orphans).
+    ///   Even so, those that fork and end every few milliseconds outside of the group may be missed: a control group holds them.
     ///
     /// After that, [`wait`](Child::wait) tells how the program itself ended.
     ///
     /// # Errors
-    /// [`System`](ErrorKind::System) if the kernel refuses (a process of another user), [`Deadline`](ErrorKind::Deadline) if some are still there after
-    /// 10 s, [`Unsupported`](ErrorKind::Unsupported) without pidfds or `/proc`.
+    /// [`System`](ErrorKind::System) if the kernel refuses (a process of another user: the others are killed), [`Deadline`](ErrorKind::Deadline) if some are still there after
+    /// 10 s, [`Unsupported`](ErrorKind::Unsupported) without pidfds or `/proc`, [`InvalidInput`](ErrorKind::InvalidInput) if this program is in the control group itself.
     pub fn kill_tree(&self) -> Result<()> {
         self.life.check_maker("kill_tree")?;
         Tree { life: &self.life, leads_group: self.leads_group, cgroup: self.cgroup.as_ref() }.kill()
