@@ -2,10 +2,8 @@
 //! From proc_pid_status(5), in one look, since umask(2) cannot ask without changing.
 
 use crate::maker::Maker;
-use crate::sys::stdio::above_stdio;
-use rustix::fs::{Mode, OFlags};
-use std::ffi::CStr;
-use std::io;
+use crate::sys::stdio::open;
+use rustix::fs::OFlags;
 use std::os::fd::OwnedFd;
 use std::sync::OnceLock;
 
@@ -30,22 +28,21 @@ impl Caller {
         let status = match own_status().filter(|_| is_first) {
             Some(file) => read(file),
             // Users, groups and capabilities belong to threads.
-            None => open(c"/proc/thread-self/status").and_then(|file| read(&file)),
+            None => open(c"/proc/thread-self/status", OFlags::RDONLY).and_then(|file| read(&file)),
         };
         Some(Self::parse(&status.ok()?))
     }
 
     fn parse(status: &[u8]) -> Self {
         let mut caller = Caller { standing: Standing(Vec::with_capacity(512)), ..Caller::default() };
-        let text = |line: &[u8], name: usize| str::from_utf8(&line[name..]).map_or("", str::trim_ascii).to_owned();
         for line in status.split(|octet| *octet == b'\n') {
             // A glance at the first letter spares most lines the comparison.
             match line.first() {
                 Some(b'U') if line.starts_with(b"Umask:") => {
-                    caller.umask = u32::from_str_radix(&text(line, 6), 8).ok();
+                    caller.umask = u32::from_str_radix(value(line), 8).ok();
                 }
                 Some(b'S') if line.starts_with(b"SigIgn:") => {
-                    caller.ignored_signals = u64::from_str_radix(&text(line, 7), 16).unwrap_or(0);
+                    caller.ignored_signals = u64::from_str_radix(value(line), 16).unwrap_or(0);
                 }
                 Some(b'U' | b'G' | b'C' | b'N' | b'S') if STANDING.iter().any(|name| line.starts_with(name)) => {
                     caller.standing.0.extend_from_slice(line);
@@ -55,6 +52,12 @@ impl Caller {
         }
         caller
     }
+}
+
+/// What stands behind the name.
+fn value(line: &[u8]) -> &str {
+    let (_, value) = str::from_utf8(line).ok().and_then(|line| line.split_once(':')).unwrap_or_default();
+    value.trim_ascii()
 }
 
 /// The lines that make a [`Standing`].
@@ -75,18 +78,13 @@ const STANDING: [&[u8]; 11] = [
 /// The first thread's, kept open: opening it takes nearly as long as reading it, and that is a third of what a start takes in this program.
 fn own_status() -> Option<&'static OwnedFd> {
     static STATUS: OnceLock<Option<(Maker, OwnedFd)>> = OnceLock::new();
-    let status = STATUS.get_or_init(|| Some((Maker::this(), open(c"/proc/self/status").ok()?)));
+    let status = STATUS.get_or_init(|| Some((Maker::this(), open(c"/proc/self/status", OFlags::RDONLY).ok()?)));
     // In a fork of the program it shows that.
     status.as_ref().filter(|(maker, _)| !maker.is_foreign()).map(|(_, file)| file)
 }
 
-fn open(path: &CStr) -> io::Result<OwnedFd> {
-    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-    Ok(above_stdio(file))
-}
-
 /// All of it, as of one moment: a list of many groups can make it long.
-fn read(file: &OwnedFd) -> io::Result<Vec<u8>> {
+fn read(file: &OwnedFd) -> rustix::io::Result<Vec<u8>> {
     let mut octets = Vec::with_capacity(4096);
     loop {
         let length = rustix::io::pread(file, rustix::buffer::spare_capacity(&mut octets), 0)?;

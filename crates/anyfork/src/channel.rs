@@ -30,10 +30,6 @@ impl Outbox {
     pub(crate) fn push(&mut self, order: &Order<'_>, descriptors: impl IntoIterator<Item = OwnedFd>) {
         let before = self.descriptors.len();
         self.descriptors.extend(descriptors);
-        if let Order::Spawn { program, .. } = order {
-            // Long, and alone in its outbox.
-            self.bytes.reserve(program.len() + 64);
-        }
         order.append(&mut self.bytes, (self.descriptors.len() - before) as u16);
     }
 

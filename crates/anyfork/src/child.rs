@@ -42,8 +42,6 @@ pub struct Child {
 pub struct Parts {
     pub(crate) pipes: Pipes,
     pub(crate) pty: Option<Pty>,
-    /// The program's side of the terminal, on its way there.
-    pub(crate) terminal: Option<OwnedFd>,
     pub(crate) leads_group: bool,
     pub(crate) cgroup: Option<OwnedFd>,
 }
@@ -63,7 +61,7 @@ pub struct Output {
 impl Child {
     pub(crate) fn new(life: Lifeline, parts: Parts, kill_on_drop: bool) -> Self {
         let life = Arc::new(life);
-        let Parts { pipes, pty, leads_group, cgroup, .. } = parts;
+        let Parts { pipes, pty, leads_group, cgroup } = parts;
         Child {
             stdin: pipes.stdin,
             stdout: pipes.stdout,

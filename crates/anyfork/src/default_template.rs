@@ -114,7 +114,7 @@ fn start() -> Result<(Arc<Line>, Standing)> {
         Error::system(format!("exec /proc/self/exe{hint}"), error)
     })?;
     // Known from the start, so that it is waited for even if it never gets ready.
-    let identity = Identity { pid, pidfd: pidfd::of_child(pid) };
+    let identity = Identity { pid, pidfd: pidfd::of(pid) };
     Ok((Arc::new(Line::new(ours, Some(identity), true)), standing))
 }
 

@@ -85,7 +85,7 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     match fork::fork(proof).map_err(|error| Error::system(step, error))? {
         Fork::Child(single) => become_template(&single, theirs, owner, adopts),
         Fork::Parent(pid) => {
-            let pidfd = pidfd::of_child(pid);
+            let pidfd = pidfd::of(pid);
             drop((theirs, owner));
             let mut launched = Launched::elsewhere(ours);
             launched.is_child = true;

@@ -3,6 +3,7 @@
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::pidfd::{self, Life};
+use crate::sys::stat::Stat;
 use crate::worker::Lifeline;
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -104,7 +105,7 @@ impl Tree<'_> {
             }
             let Some(start) = all.get(&pid).map(|process| process.start) else { continue };
             // Looked at again with the pidfd in hand: the number could have got another process meanwhile.
-            let Some(pidfd) = pidfd::of_process(pid) else { continue };
+            let Some(pidfd) = pidfd::of(pid) else { continue };
             if process(pid).is_some_and(|process| process.start == start && process.is_alive()) {
                 known.insert(pid, Member { pidfd, is_denied: false });
                 new = true;
@@ -172,7 +173,7 @@ fn in_time(until: Instant) -> Result<()> {
     Err(Error::new(ErrorKind::Deadline, "kill_tree", format!("some processes are still there after {LIMIT:?}")))
 }
 
-/// A process as proc_pid_stat(5) shows it.
+/// What is looked at of a process.
 struct Seen {
     pid: u32,
     parent: u32,
@@ -197,14 +198,16 @@ fn processes() -> io::Result<HashMap<u32, Seen>> {
 }
 
 fn process(pid: u32) -> Option<Seen> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?.chars().next()?;
-    let mut number = || fields.next()?.parse::<i64>().ok();
-    let (parent, group, session) = (number()? as u32, number()? as u32, number()? as u32);
-    let threads = fields.nth(20 - 7)?.parse().ok()?;
-    let start = fields.nth(22 - 21)?.parse().ok()?;
-    Some(Seen { pid, parent, group, session, state, threads, start })
+    let stat = Stat::of(pid)?;
+    Some(Seen {
+        pid,
+        state: stat.field(3)?,
+        parent: stat.field(4)?,
+        group: stat.field::<i32>(5)? as u32,
+        session: stat.field::<i32>(6)? as u32,
+        threads: stat.field(20)?,
+        start: stat.field(22)?,
+    })
 }
 
 /// Freezes a control group and those below it (version 2), and kills each of its processes until there are none.
@@ -236,8 +239,7 @@ fn kill_members(cgroup: &OwnedFd, until: Instant) -> Result<()> {
         if pids.is_empty() {
             return Ok(());
         }
-        let pidfds: Vec<(u32, OwnedFd)> =
-            pids.iter().filter_map(|pid| Some((*pid, pidfd::of_process(*pid)?))).collect();
+        let pidfds: Vec<(u32, OwnedFd)> = pids.iter().filter_map(|pid| Some((*pid, pidfd::of(*pid)?))).collect();
         // Looked at again with the pidfds in hand: none of them is a stranger that got the number.
         let still = members()?;
         for (_, pidfd) in pidfds.iter().filter(|(pid, _)| still.contains(pid)) {

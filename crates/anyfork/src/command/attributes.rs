@@ -1,15 +1,14 @@
 //! What a program gets that needs `pre_exec` elsewhere: sessions, limits, users, confinement. Declared here, and followed as steps by the new process.
 
 use super::Command;
-use super::stdio::duplicate;
 use crate::argument::ToArg;
 use crate::capability::Capabilities;
 use crate::entry::ToEntry;
 use crate::error::{Error, ErrorKind};
 use crate::limit::Limit;
 use crate::namespace::Namespaces;
-use crate::sys::stdio::above_stdio;
-use rustix::fs::{Mode, OFlags};
+use crate::sys::stdio::{duplicate, open};
+use rustix::fs::OFlags;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -59,7 +58,7 @@ impl Command {
         if number >= MOST_DESCRIPTORS {
             return self.invalid("fd_at", format!("no process has a descriptor {number}"));
         }
-        let before = match duplicate(fd.as_fd()) {
+        let before = match duplicate(fd) {
             Ok(copy) => self.attributes.fds.insert(number, copy),
             Err(errno) => return self.keep(Error::system("fd_at", errno)),
         };
@@ -85,10 +84,9 @@ impl Command {
     /// exec, with the same effect on the program.
     pub fn cgroup(&mut self, directory: impl AsRef<Path>) -> &mut Self {
         let path = directory.as_ref();
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::open(path, flags, Mode::empty()) {
+        match open(path, OFlags::PATH | OFlags::DIRECTORY) {
             Ok(directory) => {
-                self.attributes.cgroup = Some(above_stdio(directory));
+                self.attributes.cgroup = Some(directory);
                 self
             }
             Err(errno) => self.keep(Error::system(format!("cgroup {path:?}"), errno)),
@@ -104,7 +102,7 @@ impl Command {
     /// Makes the program the leader of a new session with this terminal, duplicated at once, as its controlling one: `TIOCSCTTY`, ioctl_tty(2). It is
     /// the program's only if it is also given as a descriptor. [`pty`](Command::pty) does all of that.
     pub fn controlling_terminal(&mut self, terminal: impl AsFd) -> &mut Self {
-        match duplicate(terminal.as_fd()) {
+        match duplicate(terminal) {
             Ok(copy) => {
                 self.attributes.controlling_terminal = Some(copy);
                 self
@@ -222,7 +220,7 @@ impl Command {
     #[cfg(feature = "landlock")]
     pub fn landlock(&mut self, ruleset: landlock::RulesetCreated) -> &mut Self {
         let descriptor: Option<OwnedFd> = ruleset.into();
-        self.attributes.landlock = descriptor.map(above_stdio);
+        self.attributes.landlock = descriptor.map(crate::sys::stdio::above_stdio);
         self.no_new_privs(true)
     }
 

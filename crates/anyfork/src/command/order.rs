@@ -2,14 +2,14 @@
 
 use super::attributes::Attributes;
 use super::environment::Variables;
-use super::stdio::{Kind, NAMES, duplicate};
-use super::{Command, check_nul};
+use super::stdio::Kind;
+use super::{Command, Pipes, check_nul};
 use crate::caller::Caller;
 use crate::channel::{Descriptors, Outbox};
 use crate::child::Parts;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
-use crate::line::{Line, New, Sent};
+use crate::line::{Line, New};
 use crate::namespace::Namespaces;
 use crate::process::Origin;
 use crate::pty;
@@ -17,12 +17,12 @@ use crate::starting::Launched;
 use crate::sys::memfd;
 use crate::sys::signal;
 use crate::sys::socket::{self, DESCRIPTORS_PER_MESSAGE};
-use crate::sys::stdio::above_stdio;
+use crate::sys::stdio::{NAMES, duplicate, open};
 use crate::wire::{Bytes, INLINE_ARGUMENT, Order, Program, Role, Step, Strings};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::OFlags;
 use rustix::process::Signal;
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ const MOST_DESCRIPTORS: usize = DESCRIPTORS_PER_MESSAGE - 2;
 
 impl Command {
     /// Orders the program.
-    pub(super) fn order(&mut self, defaults: [&Kind; 3]) -> Result<(Launched, Parts)> {
+    pub(super) fn order(&self, defaults: [&Kind; 3]) -> Result<(Launched, Parts)> {
         if let Some(error) = &self.error {
             return Err(error.again());
         }
@@ -80,7 +80,7 @@ impl Command {
         orders.push(&Order::Become { program: &octets }, descriptors);
         launched.orders = orders;
         launched.push_on()?;
-        let (id, sent): (u64, Sent) = line.fork(role, New::Fork, [theirs])?;
+        let (id, sent) = line.fork(role, New::Fork, [theirs])?;
         Ok(launched.by(Arc::clone(line), id, sent))
     }
 
@@ -117,8 +117,13 @@ impl Command {
             descriptors.push(fd);
             (descriptors.len() - 1) as u16
         };
-        self.place_descriptors(defaults, &mut give, &mut steps, parts)?;
-        let terminal = self.give_terminal(&mut give, parts)?;
+        let pty = self.pty.map(pty::open).transpose().map_err(|error| Error::system("pty", error))?;
+        let (pty, other_side) = pty.unzip();
+        parts.pty = pty;
+        self.place_descriptors(defaults, other_side.as_ref(), &mut give, &mut steps, &mut parts.pipes)?;
+        let declared = self.attributes.controlling_terminal.as_ref();
+        let declared = || declared.map(|terminal| copy(terminal, "controlling_terminal")).transpose();
+        let terminal = other_side.map_or_else(declared, |terminal| Ok(Some(terminal)))?.map(&mut give);
         let here = match (&self.directory, &self.attributes.chroot) {
             (Some(directory), None) if directory.is_absolute() => None,
             (_, Some(root)) if Path::new(root).is_absolute() => None,
@@ -169,27 +174,20 @@ impl Command {
     fn place_descriptors<'a>(
         &self,
         defaults: [&Kind; 3],
+        terminal: Option<&OwnedFd>,
         give: &mut impl FnMut(OwnedFd) -> u16,
         steps: &mut Vec<Step<'a>>,
-        parts: &mut Parts,
+        pipes: &mut Pipes,
     ) -> Result<()> {
-        let mut other_side = match self.pty {
-            Some(size) => {
-                let (pty, other_side) = pty::open(size).map_err(|error| Error::system("pty", error))?;
-                parts.pty = Some(pty);
-                Some(other_side)
-            }
-            None => None,
-        };
         for at in 0..3 {
             if self.attributes.fds.contains_key(&at) {
                 continue;
             }
-            let fd = match (&self.stdio[at as usize], &other_side) {
-                (None, Some(other_side)) => Some(copy(other_side, NAMES[at as usize])?),
+            let fd = match (&self.stdio[at as usize], terminal) {
+                (None, Some(terminal)) => Some(copy(terminal, NAMES[at as usize])?),
                 (own, _) => {
                     let kind = own.as_ref().map_or(defaults[at as usize], |stdio| &stdio.0);
-                    kind.open(at, &mut parts.pipes)?
+                    kind.open(at, pipes)?
                 }
             };
             steps.push(fd.map_or(Step::Close { at }, |fd| Step::Place { descriptor: give(fd), at }));
@@ -197,17 +195,7 @@ impl Command {
         for (at, fd) in &self.attributes.fds {
             steps.push(Step::Place { descriptor: give(copy(fd, "fd_at")?), at: *at });
         }
-        parts.terminal = other_side.take();
         Ok(())
-    }
-
-    /// The controlling terminal of a new session, if there is to be one.
-    fn give_terminal(&self, give: &mut impl FnMut(OwnedFd) -> u16, parts: &mut Parts) -> Result<Option<u16>> {
-        if let Some(terminal) = parts.terminal.take() {
-            return Ok(Some(give(terminal)));
-        }
-        let terminal = self.attributes.controlling_terminal.as_ref();
-        terminal.map(|terminal| copy(terminal, "controlling_terminal").map(give)).transpose()
     }
 }
 
@@ -307,14 +295,11 @@ fn strings(octets: &[u8]) -> Result<Strings<'_>> {
 }
 
 fn copy(fd: &OwnedFd, step: &'static str) -> Result<OwnedFd> {
-    duplicate(fd.as_fd()).map_err(|errno| Error::system(step, errno))
+    duplicate(fd).map_err(|errno| Error::system(step, errno))
 }
 
 /// The caller's, as it is now, also if it is changed before the program is there.
 fn current_directory() -> Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match rustix::fs::open(c".", flags, Mode::empty()) {
-        Ok(directory) => Ok(above_stdio(directory)),
-        Err(errno) => Err(Error::system("keep the current directory", errno)),
-    }
+    let directory = open(c".", OFlags::PATH | OFlags::DIRECTORY);
+    directory.map_err(|errno| Error::system("keep the current directory", errno))
 }

@@ -2,14 +2,14 @@
 
 use crate::error::{Error, Result};
 use crate::pty::Pty;
-use crate::sys::stdio::above_stdio;
-use rustix::fs::{Mode, OFlags};
+use crate::sys::stdio::{NAMES, above_stdio, duplicate, open};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 use std::fs::File;
 use std::io::{PipeReader, PipeWriter, Stderr, Stdout};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
@@ -105,7 +105,7 @@ impl Kind {
             Kind::Number(other) => return inherited(*other).map_err(failed),
             Kind::Null => {
                 let flags = if number == 0 { OFlags::RDONLY } else { OFlags::WRONLY };
-                above_stdio(rustix::fs::open(c"/dev/null", flags | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?)
+                open(c"/dev/null", flags).map_err(failed)?
             }
             Kind::Piped => {
                 let (reader, writer) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
@@ -125,12 +125,10 @@ impl Kind {
                     }
                 }
             }
-            Kind::Fd(fd) => duplicate(fd.as_fd()).map_err(failed)?,
+            Kind::Fd(fd) => duplicate(fd).map_err(failed)?,
         }))
     }
 }
-
-pub(super) const NAMES: [&str; 3] = ["stdin", "stdout", "stderr"];
 
 fn inherited(number: u32) -> rustix::io::Result<Option<OwnedFd>> {
     let own = [rustix::stdio::stdin(), rustix::stdio::stdout(), rustix::stdio::stderr()];
@@ -139,8 +137,4 @@ fn inherited(number: u32) -> rustix::io::Result<Option<OwnedFd>> {
         Err(Errno::BADF) => Ok(None),
         Err(errno) => Err(errno),
     }
-}
-
-pub(super) fn duplicate(fd: BorrowedFd<'_>) -> rustix::io::Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 3)
 }

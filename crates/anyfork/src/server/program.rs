@@ -10,6 +10,7 @@ use crate::sys::exit;
 use crate::sys::launch::{Launch, Manner, Plan};
 use crate::sys::signal::{self, Dispositions};
 use crate::sys::socket;
+use crate::sys::stdio;
 use crate::wire::{Failure, Malformed, Program, Step};
 use rustix::thread::{CapabilitySet, Pid};
 use std::collections::VecDeque;
@@ -58,6 +59,7 @@ pub(super) fn compile(
             calls: Calls::new(),
             parent: starter.pid,
             has_new_users: false,
+            keeps_capabilities: false,
             descriptors,
             starter,
             entry: &mut entry,
@@ -73,6 +75,8 @@ struct Compiler<'a, 'd> {
     parent: u32,
     /// Whether it is in a new user namespace.
     has_new_users: bool,
+    /// Whether capabilities are to outlast a change of the user.
+    keeps_capabilities: bool,
     descriptors: &'d mut Descriptors,
     starter: &'d Starter,
     entry: &'d mut Option<EntryStep>,
@@ -85,7 +89,6 @@ impl<'a> Compiler<'a, '_> {
             move_off(fd, &targets).map_err(|error| Failure::system("arrange descriptors", &error))?;
         }
         self.close_all_else(socket.as_raw_fd())?;
-        let keeps_capabilities = program.steps.iter().any(|step| matches!(step, Step::Capabilities(_)));
         let cgroup = program.cgroup.map(|descriptor| self.descriptor(descriptor)).transpose()?;
         // The step for new mounts makes them.
         let namespaces = program.namespaces & !(libc::CLONE_NEWNS as u32);
@@ -99,6 +102,7 @@ impl<'a> Compiler<'a, '_> {
             self.calls.unshare(namespaces);
         }
         let any = |is: fn(&Step<'_>) -> bool| program.steps.iter().any(is);
+        self.keeps_capabilities = any(|step| matches!(step, Step::Capabilities(_)));
         let manner = Manner {
             namespaces,
             cgroup,
@@ -111,7 +115,7 @@ impl<'a> Compiler<'a, '_> {
             is_filtered: any(|step| matches!(step, Step::Filter(_))),
         };
         for step in program.steps {
-            self.step(step, keeps_capabilities)?;
+            self.step(step)?;
         }
         let mut joining = Calls::new();
         if let Some(cgroup) = cgroup {
@@ -153,14 +157,14 @@ impl<'a> Compiler<'a, '_> {
             .ok_or_else(|| super::prepare::not_understood(Malformed("a descriptor that did not come")))
     }
 
-    fn step(&mut self, step: Step<'a>, keeps_capabilities: bool) -> Result<(), Failure> {
+    fn step(&mut self, step: Step<'a>) -> Result<(), Failure> {
         let path = |path: &'a CStr| Object::Quoted(path.to_bytes());
         let number = |number: i64| Object::Words(number.to_string());
         match step {
             Step::Place { descriptor, at } => {
                 let from = self.descriptor(descriptor)?;
                 match at {
-                    0..=2 => self.make(["stdin", "stdout", "stderr"][at as usize], Object::None, |c| c.place(from, at)),
+                    0..=2 => self.make(stdio::NAMES[at as usize], Object::None, |c| c.place(from, at)),
                     _ => self.make("fd_at", number(at.into()), |c| c.place(from, at)),
                 }
             }
@@ -194,7 +198,7 @@ impl<'a> Compiler<'a, '_> {
             }),
             Step::Umask(mask) => self.calls.umask(mask),
             Step::ChangeRoot(root) => self.make("chroot", path(root), |c| c.chroot(root)),
-            Step::BoundCapabilities(bits) => self.bound_capabilities(bits, keeps_capabilities),
+            Step::BoundCapabilities(bits) => self.bound_capabilities(bits),
             Step::Groups(groups) => self.make("groups", Object::None, |c| c.setgroups(&groups)),
             Step::DropGroups if may_set_groups() => self.make("groups", Object::None, |c| c.setgroups(&[])),
             Step::DropGroups => {}
@@ -246,7 +250,8 @@ impl<'a> Compiler<'a, '_> {
     }
 
     /// No other capability can be had any more, from a set-user-ID program neither.
-    fn bound_capabilities(&mut self, bits: u64, keeps_capabilities: bool) {
+    fn bound_capabilities(&mut self, bits: u64) {
+        let keeps_capabilities = self.keeps_capabilities;
         let own = rustix::thread::capabilities(None).ok().filter(|_| !self.has_new_users);
         self.make("capabilities", Object::None, |c| {
             if keeps_capabilities {

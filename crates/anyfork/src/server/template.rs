@@ -97,6 +97,8 @@ pub(super) fn serve(process: Process) -> Process {
         stacks: Stacks::default(),
         is_hidden: false,
     };
+    // External programs come with their environment.
+    template.process.inbox.expect_long();
     loop {
         match template.turn() {
             Ok(Became::Same) => {}
@@ -155,7 +157,6 @@ impl Template {
     }
 
     fn take_orders(&mut self) -> io::Result<Became> {
-        self.process.inbox.expect_long();
         match self.process.inbox.fill(&self.process.socket, Blocking::No)? {
             Filled::Some => {}
             Filled::Nothing => return Ok(Became::Same),

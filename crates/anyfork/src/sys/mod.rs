@@ -22,6 +22,7 @@ pub(crate) mod pidfd;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod startup;
+pub(crate) mod stat;
 pub(crate) mod stdio;
 pub(crate) mod threads;
 pub(crate) mod title;

@@ -4,6 +4,7 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
+use super::stat::Stat;
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, Signal};
@@ -16,13 +17,9 @@ pub(crate) fn of_self() -> Option<OwnedFd> {
     open(rustix::process::getpid())
 }
 
-/// The pidfd of a child that this process has just made, and that nobody has waited for yet.
-pub(crate) fn of_child(pid: u32) -> Option<OwnedFd> {
-    open(Pid::from_raw(pid as i32)?)
-}
-
-/// The pidfd of any process. By the time it is there, the number may be another's.
-pub(crate) fn of_process(pid: u32) -> Option<OwnedFd> {
+/// The pidfd of a process. For a child that nobody has waited for yet there is no race; of another, the number may be somebody
+/// else's by the time the pidfd is there, so it is looked at again then.
+pub(crate) fn of(pid: u32) -> Option<OwnedFd> {
     open(Pid::from_raw(pid as i32)?)
 }
 
@@ -106,10 +103,9 @@ pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
 /// Not asked of a child of `adopter`, which will wait, and knows more.
 pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32, adopter: Option<u32>) -> Option<i32> {
     let is_zombie = || life(&pidfd).is_ok_and(|life| life != Life::Runs) && has_number(&pidfd);
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok().filter(|_| is_zombie())?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let parent: u32 = fields.nth(4 - 3)?.parse().ok()?;
-    let status = fields.nth(52 - 5)?.parse().ok()?;
+    let stat = Stat::of(pid).filter(|_| is_zombie())?;
+    let parent: u32 = stat.field(4)?;
+    let status = stat.field(52)?;
     if adopter == Some(parent) {
         return None;
     }

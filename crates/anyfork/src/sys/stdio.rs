@@ -4,11 +4,26 @@
 //! fcntl(2) and open(2) with numbers and a constant string.
 #![allow(unsafe_code)]
 
-use std::os::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::path::Arg;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// What they are called, by their numbers.
+pub(crate) const NAMES: [&str; 3] = ["stdin", "stdout", "stderr"];
 
 /// The descriptor under a number above 2, if there is one left.
 pub(crate) fn above_stdio(fd: OwnedFd) -> OwnedFd {
-    if fd.as_raw_fd() > 2 { fd } else { rustix::io::fcntl_dupfd_cloexec(&fd, 3).unwrap_or(fd) }
+    if fd.as_raw_fd() > 2 { fd } else { duplicate(&fd).unwrap_or(fd) }
+}
+
+/// A duplicate under a number above 2, close-on-exec.
+pub(crate) fn duplicate(fd: impl AsFd) -> rustix::io::Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 3)
+}
+
+/// Opens something that is there, close-on-exec, under a number above 2.
+pub(crate) fn open(path: impl Arg, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()).map(above_stdio)
 }
 
 /// Puts `/dev/null` where standard input, output or error is closed: the next file opened would take its number.

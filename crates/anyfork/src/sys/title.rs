@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 use super::environ;
+use super::stat::Stat;
 use super::threads::SingleThread;
 use std::ffi::CStr;
 use std::sync::OnceLock;
@@ -65,12 +66,9 @@ struct Area {
 }
 
 fn area() -> Option<Area> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
-    // The second field is the name in parentheses and may hold anything; fields are counted after it, from the third.
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace().map(str::parse);
-    let start: usize = fields.nth(48 - 3)?.ok()?;
-    let end = fields.next()?.ok()?;
-    let (environment, environment_end) = (fields.next()?.ok()?, fields.next()?.ok()?);
+    let stat = Stat::of("self")?;
+    let (start, end): (usize, usize) = (stat.field(48)?, stat.field(49)?);
+    let (environment, environment_end): (usize, usize) = (stat.field(50)?, stat.field(51)?);
     // Behind the arguments, unless somebody moved it (prctl(2), PR_SET_MM).
     let environment_end = if environment == end && environment_end > end { environment_end } else { end };
     (start != 0 && end > start + 1).then_some(Area { start, end, environment_end })

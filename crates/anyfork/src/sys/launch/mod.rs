@@ -152,13 +152,16 @@ impl Launch {
         if cgroup.is_some() && cfg!(anyfork_no_clone_into_cgroup) {
             return Ok(None);
         }
-        let number = SharedNumber::new()?;
+        // In a namespace of numbers the new process has another one inside, and must be told.
+        let told = self.manner.namespaces & libc::CLONE_NEWPID as u32 != 0;
+        let told = told.then(SharedNumber::new).transpose()?;
         // SAFETY: in the new process only the functions of `newborn` run, in a copy of this memory, so that nothing of the C library
         // is used whose state has not been told of the fork.
-        match unsafe { newborn::copy(self.manner.namespaces, cgroup, number.get()) } {
+        match unsafe { newborn::copy(self.manner.namespaces, cgroup, told.as_ref().map(SharedNumber::get)) } {
             Ok(0) => {
-                // Inside a namespace of numbers it has another one.
-                self.pid.store(number.get().load(Ordering::Relaxed), Ordering::Relaxed);
+                // SAFETY: as above.
+                let own = || unsafe { getpid() };
+                self.pid.store(told.map_or_else(own, |number| number.get().load(Ordering::Relaxed)), Ordering::Relaxed);
                 if self.manner.can_be_debugged {
                     // SAFETY: numbers.
                     let _ = unsafe { syscalls::syscall2(Sysno::prctl, libc::PR_SET_DUMPABLE as usize, 1) };

@@ -29,16 +29,20 @@ pub(super) unsafe fn getpid() -> u32 {
 
 /// A new process with a copy of the memory, which goes on here too: there the result is 0. clone3(2), or clone(2) where filters refuse that.
 ///
-/// Its number is stored where `number` is, before it runs; it can read that if the place is shared.
+/// Its number is stored in `number` before it runs; it can read that if the place is shared.
 ///
 /// # Safety
 /// It must not use the C library, nor anything else that would have to know of the fork.
-pub(super) unsafe fn copy(namespaces: u32, cgroup: Option<RawFd>, number: &AtomicU32) -> Result<usize, Errno> {
+pub(super) unsafe fn copy(namespaces: u32, cgroup: Option<RawFd>, number: Option<&AtomicU32>) -> Result<usize, Errno> {
     const CLONE_INTO_CGROUP: u64 = 0x2_0000_0000;
     // SAFETY: numbers and addresses, for which zero is valid.
     let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
-    arguments.flags = u64::from(namespaces) | libc::CLONE_PARENT_SETTID as u64;
-    arguments.parent_tid = number.as_ptr() as u64;
+    let (store, place) = match number {
+        Some(number) => (libc::CLONE_PARENT_SETTID as u32, number.as_ptr() as usize),
+        None => (0, 0),
+    };
+    arguments.flags = u64::from(namespaces | store);
+    arguments.parent_tid = place as u64;
     arguments.exit_signal = libc::SIGCHLD as u64;
     if let Some(cgroup) = cgroup {
         arguments.flags |= CLONE_INTO_CGROUP;
@@ -49,10 +53,10 @@ pub(super) unsafe fn copy(namespaces: u32, cgroup: Option<RawFd>, number: &Atomi
     let made = unsafe { syscalls::syscall2(Sysno::clone3, address, size_of::<libc::clone_args>()) };
     match made {
         Err(Errno::ENOSYS | Errno::EPERM) if cgroup.is_none() => {
-            let flags = namespaces as usize | libc::CLONE_PARENT_SETTID as usize | libc::SIGCHLD as usize;
+            let flags = (namespaces | store) as usize | libc::SIGCHLD as usize;
             let [first, second] = if cfg!(target_arch = "s390x") { [0, flags] } else { [flags, 0] };
             // SAFETY: no stack: as fork(2).
-            unsafe { syscalls::syscall5(Sysno::clone, first, second, number.as_ptr() as usize, 0, 0) }
+            unsafe { syscalls::syscall5(Sysno::clone, first, second, place, 0, 0) }
         }
         made => made,
     }

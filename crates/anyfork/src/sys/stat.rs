@@ -1,0 +1,34 @@
+//! A process as proc_pid_stat(5) shows it.
+
+use std::str::FromStr;
+
+/// The line of a process, as of one moment.
+#[derive(Debug)]
+pub(crate) struct Stat(String);
+
+impl Stat {
+    /// `process`: a number, or `self`.
+    pub(crate) fn of(process: impl std::fmt::Display) -> Option<Self> {
+        std::fs::read_to_string(format!("/proc/{process}/stat")).ok().map(Stat)
+    }
+
+    /// A field by its number in the man page, from 3 on.
+    pub(crate) fn field<T: FromStr>(&self, number: usize) -> Option<T> {
+        // The second field is the name in parentheses and may hold anything; fields are counted after it.
+        self.0.rsplit_once(')')?.1.split_ascii_whitespace().nth(number - 3)?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_counted_behind_a_name_that_holds_anything() {
+        let stat = Stat("7 (a) R 1) S 4 -5\n".into());
+        assert_eq!((stat.field(3), stat.field(4), stat.field(5)), (Some('S'), Some(4), Some(-5)));
+        assert_eq!(stat.field::<u32>(6), None);
+        assert_eq!(stat.field::<u32>(5), None);
+        assert_eq!(Stat::of("self").unwrap().field(4), Some(std::os::unix::process::parent_id()));
+    }
+}
