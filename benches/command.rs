@@ -5,7 +5,7 @@
 
 use anyfork::{Child, Command, Limit, Starting};
 use anyfork_benches::programs::{PROGRAM, rate, rate_of_threads, resident};
-use anyfork_benches::statistics::Rounds;
+use anyfork_benches::statistics::{Rounds, per_second};
 use hdrhistogram::Histogram;
 use memmap2::MmapOptions;
 use std::collections::VecDeque;
@@ -116,15 +116,15 @@ fn in_flight() -> f64 {
     let finish = |starting: Starting<Child>| {
         assert!(starting.wait().and_then(|mut child| child.wait()).expect("it starts").success());
     };
-    let start = Instant::now();
-    for _ in 0..COUNT {
-        if window.len() == IN_FLIGHT {
-            window.pop_front().into_iter().for_each(finish);
+    per_second(COUNT, || {
+        for _ in 0..COUNT {
+            if window.len() == IN_FLIGHT {
+                window.pop_front().into_iter().for_each(finish);
+            }
+            window.push_back(Command::new(PROGRAM).start());
         }
-        window.push_back(Command::new(PROGRAM).start());
-    }
-    window.into_iter().for_each(finish);
-    COUNT as f64 / start.elapsed().as_secs_f64()
+        window.into_iter().for_each(finish);
+    })
 }
 
 fn is_root() -> bool {

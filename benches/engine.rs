@@ -5,7 +5,7 @@
 
 use anyfork::{Process, Template, Worker};
 use anyfork_benches::limits::Limit;
-use anyfork_benches::statistics::Rounds;
+use anyfork_benches::statistics::{Rounds, per_second};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
@@ -119,12 +119,6 @@ fn in_flight(template: &Template) -> f64 {
             }
         }
     })
-}
-
-fn per_second(count: usize, run: impl FnOnce()) -> f64 {
-    let start = Instant::now();
-    run();
-    count as f64 / start.elapsed().as_secs_f64()
 }
 
 fn see_end(worker: &Worker) {

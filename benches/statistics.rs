@@ -1,5 +1,14 @@
 //! Medians and spreads of rounds.
 
+use std::time::Instant;
+
+/// So many of something that `run` does, per second.
+pub fn per_second(count: usize, run: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    run();
+    count as f64 / start.elapsed().as_secs_f64()
+}
+
 /// What the rounds of one measurement gave.
 #[derive(Debug, Default, Clone)]
 pub struct Rounds(Vec<f64>);

@@ -132,6 +132,11 @@ impl Host {
         pids().into_iter().filter(|pid| lives(*pid) && stat(*pid).is_some_and(|it| it.session == self.pid())).collect()
     }
 
+    /// Whether nobody is left but the host and its default template, dead ones included.
+    pub fn has_only_its_template(&self) -> bool {
+        self.family().len() == 2 && self.zombies().is_empty()
+    }
+
     /// The dead of this family that nobody has waited for.
     pub fn zombies(&self) -> Vec<u32> {
         let family = self.family();

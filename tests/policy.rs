@@ -17,7 +17,7 @@ fn what_would_fork_the_program_is_refused() {
     assert_eq!(host.fact("template-here-again"), "none", "under the other policy");
     host.fact("look-after");
     // Nothing is left of what was refused.
-    within(LONG, "the dropped template ends", || (host.family().len() == 2 && host.zombies().is_empty()).then_some(()));
+    within(LONG, "the dropped template ends", || host.has_only_its_template().then_some(()));
     host.go();
     host.finish();
 }
@@ -29,9 +29,7 @@ fn all_succeed(mut host: Host) {
     }
     assert_eq!(host.fact("all"), "well");
     host.fact("look-after");
-    within(SOON, "only host and default template", || {
-        (host.family().len() == 2 && host.zombies().is_empty()).then_some(())
-    });
+    within(SOON, "only host and default template", || host.has_only_its_template().then_some(()));
     host.default_template();
     host.go();
     host.finish();
@@ -90,7 +88,7 @@ fn a_default_template_that_was_replaced_leaves_no_zombie() {
     let mut host = host!("policy", "replaced");
     assert_eq!([host.fact("first"), host.fact("second")], ["none"; 2]);
     host.fact("look-after");
-    let only_one = wait_until(SOON, || host.zombies().is_empty() && host.family().len() == 2);
+    let only_one = wait_until(SOON, || host.has_only_its_template());
     assert!(only_one, "zombies: {:?}", host.zombies());
     host.go();
     host.finish();

@@ -226,7 +226,7 @@ fn a_user_without_privileges_has_namespaces_below_one_of_users() {
     assert_eq!(host.fact("hostname"), "inside");
     assert_eq!(host.fact("killed"), "9");
     host.fact("look-after");
-    assert!(wait_until(SOON, || host.family().len() == 2 && host.zombies().is_empty()), "host and default template");
+    assert!(wait_until(SOON, || host.has_only_its_template()), "host and default template");
     host.go();
     host.finish();
 }

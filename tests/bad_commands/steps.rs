@@ -45,8 +45,8 @@ fn what_needs_a_privilege_is_refused_without_and_named() {
         assert_eq!(host.fact(key), format!("System {errno} {text}: {reason}"), "{key}");
     }
     host.fact("look-after");
-    let only_two = || host.zombies().is_empty() && host.family().len() == 2;
-    assert!(wait_until(SOON, only_two), "host and default template: {:?} {:?}", host.family(), host.zombies());
+    let alone = wait_until(SOON, || host.has_only_its_template());
+    assert!(alone, "host and default template: {:?} {:?}", host.family(), host.zombies());
     host.go();
     host.finish();
 }

@@ -1,8 +1,9 @@
 //! Starts of programs by a host that may not do what it asks for, or has no room for it.
 
+use crate::limits::limit_processes;
 use crate::{Outcome, entries, pause, say};
 use anyfork::{Capabilities, Child, Command, Limit, Namespaces, Process, PtySize, Stdio};
-use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     match arguments {
@@ -63,18 +64,14 @@ fn processes(user: u32) -> Outcome {
     say("template", template.pid());
     let templates = [template.pid(), anyfork_tests::children(std::process::id())[0]];
     pause("look-before");
-    let usual = getrlimit(Resource::Nproc);
-    let limit = |current| {
-        let pids = templates.map(|pid| rustix::process::Pid::from_raw(pid as i32));
-        pids.into_iter().try_for_each(|pid| prlimit(pid, Resource::Nproc, Rlimit { current, ..usual }).map(drop))
-    };
-    limit(Some(1))?;
+    let usual = getrlimit(Resource::Nproc).current;
+    limit_processes(templates, Some(1))?;
     say("plain", shown(template.command("true").spawn()));
     say("with-entry", shown(template.command("true").pre_exec_entry(entries::nothing, [""; 0]).spawn()));
     say("default", shown(Command::new("true").stdin(Stdio::piped()).spawn()));
     say("pty", shown(Command::new("true").pty(PtySize::default()).spawn()));
     pause("look-after");
-    limit(usual.current)?;
+    limit_processes(templates, usual)?;
     say("template-again", shown(template.command("true").spawn()));
     say("default-again", shown(Command::new("true").spawn()));
     Ok(())

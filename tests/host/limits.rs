@@ -33,21 +33,24 @@ fn processes(user: u32) -> Outcome {
     let file = File::open("/dev/null")?;
     let templates = [template.pid(), anyfork_tests::children(std::process::id())[0]];
     pause("look-before");
-    let usual = getrlimit(Resource::Nproc);
-    let limit = |current| {
-        let pids = templates.map(|pid| rustix::process::Pid::from_raw(pid as i32));
-        pids.into_iter().try_for_each(|pid| prlimit(pid, Resource::Nproc, Rlimit { current, ..usual }).map(drop))
-    };
-    limit(Some(1))?;
+    let usual = getrlimit(Resource::Nproc).current;
+    limit_processes(templates, Some(1))?;
     for (key, process) in [("plain", template.fork()), ("prepared", template.fork().call(entries::nothing, [""; 0]))] {
         say(key, shown(process.fd(&file).run(entries::accept)));
     }
     say("default", shown(Process::new().run(entries::nothing)));
     pause("look-after");
-    limit(usual.current)?;
+    limit_processes(templates, usual)?;
     say("template-again", shown(template.fork().run(entries::nothing)));
     say("default-again", shown(Process::new().run(entries::nothing)));
     Ok(())
+}
+
+/// How many processes the user of these templates may have when they fork.
+pub(crate) fn limit_processes(templates: [u32; 2], current: Option<u64>) -> rustix::io::Result<()> {
+    let limit = Rlimit { current, ..getrlimit(Resource::Nproc) };
+    let pids = templates.map(|pid| rustix::process::Pid::from_raw(pid as i32));
+    pids.into_iter().try_for_each(|pid| prlimit(pid, Resource::Nproc, limit).map(drop))
 }
 
 /// The test lowers the template's limit step by step; each start must end, well or with the right error.

@@ -191,7 +191,7 @@ fn in_a_fork_of_the_host_it_does_nothing() {
     assert_eq!(host.fact("program"), "runs");
     assert_eq!(host.fact("killed"), "9");
     host.fact("look-after");
-    assert!(wait_until(SOON, || host.family().len() == 2 && host.zombies().is_empty()), "host and default template");
+    assert!(wait_until(SOON, || host.has_only_its_template()), "host and default template");
     host.go();
     host.finish();
 }

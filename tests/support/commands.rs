@@ -101,8 +101,7 @@ pub(crate) fn marked(mark: &str) -> Vec<u32> {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         environment.windows(mark.len()).any(|window| window == mark.as_bytes())
     };
-    let entries = fs::read_dir("/proc").unwrap();
-    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let pids = anyfork_tests::pids().into_iter();
     pids.filter(|pid| anyfork_tests::lives(*pid)).filter(has_mark).collect()
 }
 

@@ -56,7 +56,8 @@ pub fn children(pid: u32) -> Vec<u32> {
     pids().into_iter().filter(|child| stat(*child).is_some_and(|stat| stat.parent == pid)).collect()
 }
 
-pub(crate) fn pids() -> Vec<u32> {
+/// The numbers of all processes, dead ones included.
+pub fn pids() -> Vec<u32> {
     fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
