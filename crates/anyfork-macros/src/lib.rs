@@ -1,5 +1,8 @@
 //! The attribute macros of [anyfork](https://docs.rs/anyfork). Use them through that crate.
 
+mod executor;
+
+use executor::Executor;
 use proc_macro::TokenStream;
 use proc_macro2::TokenStream as Tokens;
 use quote::quote;
@@ -18,13 +21,22 @@ use syn::{Error, FnArg, ItemFn, ReturnType, Type};
 /// is `anyfork::Extract`. What does not fit is an error in the caller that names the entry, the position, what was
 /// expected and what came.
 ///
+/// **An `async fn`** says what it is run by; the runtime is built in the new process, after the fork:
+///
+/// - `#[entry(tokio)]` (anyfork's feature `tokio`): a runtime of one thread, with I/O and time enabled.
+///   `#[entry(tokio(flavor = "multi_thread"))]`: one with as many threads as there are processors, or with
+///   `worker_threads = 4` beside the flavor.
+/// - `#[entry(smol)]` (feature `smol`): `async_io::block_on`, which is that of smol.
+///
+/// The descriptors that it takes are blocking, as std has them: make them non-blocking before a runtime gets them.
+///
 /// **Return** `()`, a `Result<(), E>` whose error is `Display` (it is written to standard error, and the exit code is 1), or
 /// anything that is `std::process::Termination`.
 ///
 /// A socket that no parameter takes stays open until the process ends, so that the other end sees the end.
 #[proc_macro_attribute]
 pub fn entry(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand(arguments.into(), item, entry_of)
+    expand(item, |function| entry_of(function, Executor::parse(arguments.into())?))
 }
 
 /// Runs a function in every process that is forked from a template, before its first order: to reseed random generators,
@@ -33,23 +45,23 @@ pub fn entry(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// The function takes nothing and returns nothing. The order of several such functions is that of the linker.
 #[proc_macro_attribute]
 pub fn after_fork(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expand(arguments.into(), item, after_fork_of)
+    expand(item, |function| {
+        if arguments.is_empty() {
+            return after_fork_of(function);
+        }
+        Err(Error::new(Tokens::from(arguments).span(), "no arguments are known here"))
+    })
 }
 
-fn expand(arguments: Tokens, item: TokenStream, with: fn(ItemFn) -> syn::Result<Tokens>) -> TokenStream {
-    let expanded = syn::parse(item).and_then(|function| {
-        if arguments.is_empty() {
-            with(function)
-        } else {
-            Err(Error::new(arguments.span(), "no arguments are known here"))
-        }
-    });
+fn expand(item: TokenStream, with: impl FnOnce(ItemFn) -> syn::Result<Tokens>) -> TokenStream {
+    let expanded = syn::parse(item).and_then(with);
     expanded.unwrap_or_else(|error| error.to_compile_error()).into()
 }
 
-fn entry_of(function: ItemFn) -> syn::Result<Tokens> {
+fn entry_of(function: ItemFn, executor: Option<Executor>) -> syn::Result<Tokens> {
     refuse_special(&function)?;
     let types = parameter_types(&function)?;
+    let executor = executor::check(&function, executor)?;
     let ItemFn { attrs, vis, sig, block, .. } = &function;
     let name = &sig.ident;
     // A function, because a constant could not be shadowed: `let worker = process.run(worker)?` has to work.
@@ -61,12 +73,21 @@ fn entry_of(function: ItemFn) -> syn::Result<Tokens> {
         ReturnType::Type(_, output) => quote!(#output),
     };
     let values: Vec<_> = (0..types.len()).map(|index| quote::format_ident!("input_{index}")).collect();
+    let (called, blocking) = match executor {
+        None => (inner.ident.clone(), Tokens::new()),
+        Some(executor) => {
+            let run = executor.run(quote!(entry_function(#(#values),*)))?;
+            let blocking = quote!(fn entry_blocking(#(#values: #types),*) -> #output { #run });
+            (quote::format_ident!("entry_blocking"), blocking)
+        }
+    };
     Ok(quote! {
         #(#docs)*
         #[allow(dead_code)]
         #vis const fn #name() -> ::anyfork::Entry<fn(#(#types),*) -> #output> {
             #(#attributes)*
             #inner #block
+            #blocking
 
             fn bind(
                 inputs: &mut ::anyfork::Inputs,
@@ -80,7 +101,7 @@ fn entry_of(function: ItemFn) -> syn::Result<Tokens> {
                 ::anyfork::__private::finish(inputs)?;
                 #[allow(clippy::needless_borrow, clippy::unit_arg)]
                 ::core::result::Result::Ok(::std::boxed::Box::new(move || {
-                    (&&::anyfork::__private::Returned::new(entry_function(#(#values),*))).finish()
+                    (&&::anyfork::__private::Returned::new(#called(#(#values),*))).finish()
                 }))
             }
 
@@ -91,13 +112,16 @@ fn entry_of(function: ItemFn) -> syn::Result<Tokens> {
                 bind,
             };
 
-            ::anyfork::Entry::new(::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)), entry_function)
+            ::anyfork::Entry::new(::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)), #called)
         }
     })
 }
 
 fn after_fork_of(function: ItemFn) -> syn::Result<Tokens> {
     refuse_special(&function)?;
+    if function.sig.asyncness.is_some() {
+        return Err(Error::new(function.sig.asyncness.span(), "a function to run after a fork cannot be async"));
+    }
     if !parameter_types(&function)?.is_empty() || !matches!(function.sig.output, ReturnType::Default) {
         return Err(Error::new(
             function.sig.span(),
@@ -119,9 +143,7 @@ fn after_fork_of(function: ItemFn) -> syn::Result<Tokens> {
 /// What cannot be called with values that come from another process.
 fn refuse_special(function: &ItemFn) -> syn::Result<()> {
     let sig = &function.sig;
-    let problem = if sig.asyncness.is_some() {
-        Some((sig.asyncness.span(), "an entry cannot be async: build the runtime inside it"))
-    } else if let syn::Safety::Unsafe(unsafety) = &sig.safety {
+    let problem = if let syn::Safety::Unsafe(unsafety) = &sig.safety {
         Some((unsafety.span(), "an entry cannot be unsafe: nobody could keep its conditions"))
     } else if !sig.generics.params.is_empty() {
         Some((sig.generics.span(), "an entry cannot be generic: it is called by its name alone"))

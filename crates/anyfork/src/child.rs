@@ -1,18 +1,19 @@
 //! A running external program: its pipes, its number, signals, its end.
 
 use crate::command::Pipes;
+use crate::ending::Ending;
 #[cfg(doc)]
 use crate::error::ErrorKind;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exited::Exited;
 use crate::pty::Pty;
 use crate::status::ExitStatus;
 use crate::tree::Tree;
+use crate::watch::Watch;
 use crate::worker::{KillOnDrop, Lifeline};
-use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -115,13 +116,16 @@ impl Child {
     /// Its standard input is closed first.
     ///
     /// # Errors
-    /// [`System`](ErrorKind::System) if reading fails; else as [`wait`](Child::wait).
-    pub fn wait_with_output(mut self) -> Result<Output> {
-        drop(self.stdin.take());
-        let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-        read_both(self.stdout.take(), &mut stdout, self.stderr.take(), &mut stderr)
-            .map_err(|error| Error::system("read the output", error))?;
-        Ok(Output { status: self.wait()?, stdout, stderr })
+    /// [`System`](ErrorKind::System) if reading fails, which kills the program; else as [`wait`](Child::wait).
+    pub fn wait_with_output(self) -> Result<Output> {
+        self.into_output().wait()
+    }
+
+    /// All that the program writes to its pipes, and its end, as a value that an event loop can wait for. Its standard input is closed first.
+    ///
+    /// **Dropping** that kills the program, as nobody has another handle to it.
+    pub fn into_output(self) -> Ending<Output> {
+        Ending::of_child(self)
     }
 
     /// The program's end as a value that an event loop can wait for. It does not keep the `Child` borrowed.
@@ -163,41 +167,22 @@ impl Child {
         Tree { life: &self.life, leads_group: self.leads_group, cgroup: self.cgroup.as_ref() }.kill()
     }
 
+    /// As [`exited`](Child::exited), seen by a watch that somebody has already.
+    pub(crate) fn exited_seen_by(&self, watch: Arc<Watch>) -> io::Result<Exited> {
+        Exited::seen_by(Arc::clone(&self.life), watch)
+    }
+
+    /// Sleeps until the exit status may be there.
+    pub(crate) fn sleep(&self) -> io::Result<()> {
+        self.life.sleep(None)
+    }
+
+    pub(crate) fn kill_when_dropped(&mut self) {
+        self.guard.arm(&self.life);
+    }
+
     /// Gives the handle up: the program goes on even if `kill_on_drop` was asked for.
     pub fn detach(mut self) {
         self.guard.disarm();
     }
-}
-
-/// Reads two pipes to their ends, whichever has something.
-fn read_both(
-    mut first: Option<ChildStdout>,
-    first_to: &mut Vec<u8>,
-    mut second: Option<ChildStderr>,
-    second_to: &mut Vec<u8>,
-) -> io::Result<()> {
-    while let (Some(out), Some(err)) = (&mut first, &mut second) {
-        let mut polls = [PollFd::new(&*out, PollFlags::IN), PollFd::new(&*err, PollFlags::IN)];
-        rustix::io::retry_on_intr(|| rustix::event::poll(&mut polls, None))?;
-        let [out_ready, err_ready] = polls.map(|poll| !poll.revents().is_empty());
-        if out_ready && read_some(out, first_to)? == 0 {
-            first = None;
-        }
-        if err_ready && read_some(err, second_to)? == 0 {
-            second = None;
-        }
-    }
-    if let Some(mut out) = first {
-        out.read_to_end(first_to)?;
-    }
-    if let Some(mut err) = second {
-        err.read_to_end(second_to)?;
-    }
-    Ok(())
-}
-
-/// Reads once.
-fn read_some(from: &impl AsFd, to: &mut Vec<u8>) -> io::Result<usize> {
-    to.reserve(16 * 1024);
-    Ok(rustix::io::retry_on_intr(|| rustix::io::read(from, rustix::buffer::spare_capacity(to)))?)
 }

@@ -102,6 +102,8 @@ fn start() -> Result<(Arc<Line>, Standing)> {
     let standing = Caller::look().unwrap_or_default().standing;
     let step = "start the default template";
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
+    // Room for the socket of the process that it is wanted for. A template that is started under a limit as low as that keeps the limit.
+    let room = socket::pair().map_err(|error| Error::system(step, error))?;
     let nonce = handover::nonce().map_err(|error| Error::system(step, error))?;
     let mut orders = Outbox::default();
     greet(&mut orders, &nonce, true);
@@ -113,6 +115,7 @@ fn start() -> Result<(Arc<Line>, Standing)> {
         let hint = if no_proc { " (without /proc, call anyfork::early() at the start of main)" } else { "" };
         Error::system(format!("exec /proc/self/exe{hint}"), error)
     })?;
+    drop(room);
     // Known from the start, so that it is waited for even if it never gets ready.
     let identity = Identity { pid, pidfd: pidfd::of(pid) };
     Ok((Arc::new(Line::new(ours, Some(identity), true)), standing))

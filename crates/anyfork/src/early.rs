@@ -2,9 +2,10 @@
 
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
+use crate::launched::Launched;
 use crate::policy;
 use crate::server::{Owner, Process};
-use crate::starting::{Launched, Options, Starting};
+use crate::starting::{Options, Starting};
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
 use crate::sys::pidfd;

@@ -1,14 +1,16 @@
 //! The end of a worker, as a value that an event loop can wait for.
 
 use crate::error::{Error, Result};
+use crate::rt::{Link, Pending};
 use crate::status::ExitStatus;
 use crate::sys::pidfd::Life;
-use crate::watch::{self, Watch};
+use crate::watch::{self, Lookout, Watch};
 use crate::worker::Lifeline;
 use rustix::event::epoll::EventFlags;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::time::Instant;
 
 /// The end of a worker: made by [`Worker::exited`](crate::Worker::exited).
 ///
@@ -40,13 +42,19 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub struct Exited {
     life: Arc<Lifeline>,
-    /// Made when the descriptor is first asked for.
-    watch: OnceLock<Option<Watch>>,
+    lookout: Lookout,
+    link: Link,
 }
 
 impl Exited {
     pub(crate) fn new(life: Arc<Lifeline>) -> Self {
-        Exited { life, watch: OnceLock::new() }
+        Exited { life, lookout: Lookout::default(), link: Link::default() }
+    }
+
+    /// The same, seen by a watch that somebody has already.
+    pub(crate) fn seen_by(life: Arc<Lifeline>, watch: Arc<Watch>) -> io::Result<Self> {
+        show(&watch, &life)?;
+        Ok(Exited { life, lookout: Lookout::from(watch), link: Link::default() })
     }
 
     /// The exit status, if the worker has ended. Never blocks. After the status was returned it is returned again.
@@ -54,16 +62,29 @@ impl Exited {
     /// # Errors
     /// As [`Worker::wait`](crate::Worker::wait).
     pub fn try_finish(&mut self) -> Result<Option<ExitStatus>> {
-        if let Some(Some(watch)) = self.watch.get() {
+        if let Some(watch) = self.lookout.get() {
             watch.take_tick();
         }
         let status = self.life.check()?;
         if status.is_none()
-            && let Some(Some(watch)) = self.watch.get()
+            && let Some(watch) = self.lookout.get()
         {
             adjust(watch, &self.life).map_err(|error| Error::system("wait", error))?;
         }
         Ok(status)
+    }
+
+    /// Makes a watch readable when the status may be there.
+    pub(crate) fn show(&self, watch: &Watch) -> io::Result<()> {
+        show(watch, &self.life)
+    }
+
+    fn watch(&self) -> Result<&Arc<Watch>> {
+        self.lookout.get_or_make(|| {
+            let watch = Arc::new(Watch::new()?);
+            self.show(&watch)?;
+            Ok(watch)
+        })
     }
 
     /// Waits for the end. Blocks without a limit.
@@ -75,29 +96,44 @@ impl Exited {
     }
 }
 
+/// Readable when [`try_finish`](Exited::try_finish) has something to do. One descriptor, the same until the value is dropped, made when it is first asked
+/// for. When this process has no more descriptors, it is one that is always readable, so that the loop goes on asking.
 impl AsFd for Exited {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        let watch = self.watch.get_or_init(|| watch_over(&self.life).ok());
-        // Without descriptors to spare: always readable, so that the loop asks, and goes on asking.
-        match watch {
-            Some(watch) => watch.as_fd(),
-            None => watch::always_ready(),
-        }
+        self.watch().map_or_else(|_| watch::always_ready(), |watch| watch.as_fd())
     }
 }
 
-/// Readable when the status may be there: at the hang-up of the pidfd, or when the template is gone.
-fn watch_over(life: &Lifeline) -> io::Result<Watch> {
-    let watch = Watch::new()?;
+impl Pending for Exited {
+    type Output = ExitStatus;
+
+    fn try_finish(&mut self) -> Result<Option<ExitStatus>> {
+        Exited::try_finish(self)
+    }
+
+    fn watch(&self) -> Result<&Arc<Watch>> {
+        Exited::watch(self)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+/// Makes `watch` readable when the status may be there: at the hang-up of the pidfd, or when the template is gone.
+fn show(watch: &Watch, life: &Lifeline) -> io::Result<()> {
     match (life.pidfd(), life.line()) {
         (Some(pidfd), Some(line)) if life.hangs_up_with_status() => {
             watch.add(pidfd, EventFlags::empty())?;
-            watch.add(line, EventFlags::RDHUP)?;
+            watch.add(line, EventFlags::RDHUP)
         }
-        (Some(pidfd), _) => watch.add(pidfd, EventFlags::IN)?,
-        (None, _) => watch.start_ticking()?,
+        (Some(pidfd), _) => watch.add(pidfd, EventFlags::IN),
+        (None, _) => watch.set_ticking(true),
     }
-    Ok(watch)
 }
 
 /// The status was not there: what to wait for now.
@@ -120,7 +156,7 @@ fn adjust(watch: &Watch, life: &Lifeline) -> io::Result<()> {
                 watch.remove(line);
             }
             watch.remove(pidfd);
-            watch.start_ticking()?;
+            watch.set_ticking(true)?;
         }
     }
     Ok(())

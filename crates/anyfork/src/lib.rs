@@ -11,6 +11,7 @@ mod command;
 mod default_template;
 mod descriptor;
 mod early;
+mod ending;
 mod entry;
 mod error;
 mod exited;
@@ -18,6 +19,7 @@ mod extract;
 mod handover;
 mod init;
 mod inputs;
+mod launched;
 mod limit;
 mod line;
 mod maker;
@@ -26,6 +28,9 @@ mod outcome;
 mod policy;
 mod process;
 mod pty;
+mod pump;
+mod queue;
+mod rt;
 mod server;
 mod starting;
 mod status;
@@ -43,6 +48,7 @@ pub use capability::Capabilities;
 pub use child::{Child, Output};
 pub use command::{Command, Stdio};
 pub use early::{early, template_here};
+pub use ending::{Ended, Ending};
 pub use entry::{ByFunction, ByPath, Entry, ToEntry};
 pub use error::{Error, ErrorKind, Result};
 pub use exited::Exited;
@@ -66,6 +72,10 @@ pub mod __private {
     pub use crate::extract::{Probe, steps as extract_steps};
     pub use crate::inputs::{InputError, Inputs};
     pub use crate::outcome::{Returned, steps as outcome_steps};
+    #[cfg(feature = "smol")]
+    pub use crate::rt::smol;
+    #[cfg(feature = "tokio")]
+    pub use crate::rt::tokio;
     pub use linkme;
 
     pub fn finish(inputs: &mut Inputs) -> Result<(), InputError> {

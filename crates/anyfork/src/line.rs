@@ -6,6 +6,7 @@ use crate::channel::{Descriptors, Filled, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
 use crate::maker::Maker;
+use crate::queue::{Outcome, Place, Queue, Request, Seat};
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
 use crate::sys::socket::Blocking;
@@ -13,7 +14,6 @@ use crate::sys::wait::{self, Which};
 use crate::watch::{self, Watch};
 use crate::wire::{Order, Reply, Role};
 use rustix::event::PollFlags;
-use rustix::io::Errno;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -50,7 +50,7 @@ pub(crate) struct Line {
     /// Another process has it now; this one must not say anything on it any more.
     given_away: AtomicBool,
     incoming: Mutex<Incoming>,
-    outgoing: Mutex<VecDeque<Waiting>>,
+    outgoing: Mutex<Queue>,
 }
 
 /// Who the template is, once it has said so.
@@ -70,15 +70,6 @@ struct Incoming {
     closed: bool,
 }
 
-/// An order that the socket did not take yet.
-#[derive(Debug)]
-struct Waiting {
-    id: u64,
-    order: Outbox,
-    /// Wakes an event loop to try again; ticks while the order is the first in the queue that has one, and until all is sent.
-    watch: Option<Arc<Watch>>,
-}
-
 /// What a template is to make.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum New<'a> {
@@ -87,13 +78,6 @@ pub(crate) enum New<'a> {
     Exec(Nonce),
     /// An external program, as [`Order::Spawn`] has it.
     Program(&'a [u8]),
-}
-
-/// Whether an order is on its way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sent {
-    Yes,
-    Queued,
 }
 
 impl Line {
@@ -128,13 +112,15 @@ impl Line {
         self.incoming().closed
     }
 
-    /// Orders a new process whose socket is the first of `descriptors`. Returns the id under which its fate is kept.
+    /// Orders a new process: `descriptors` go to the template with the order, `orders` are for the process. Returns the id under which its
+    /// fate is kept.
     pub(crate) fn fork(
         &self,
         role: Role,
         new: New<'_>,
-        descriptors: impl IntoIterator<Item = OwnedFd>,
-    ) -> Result<(u64, Sent)> {
+        descriptors: Descriptors,
+        orders: Outbox,
+    ) -> Result<(u64, Place)> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if id.is_multiple_of(COLLECT_EVERY) {
             self.collect();
@@ -144,14 +130,17 @@ impl Line {
             New::Exec(nonce) => Order::Exec { id, role, nonce },
             New::Program(program) => Order::Spawn { id, role, program },
         };
+        let request = Request::new(&order, descriptors, orders);
         self.incoming().fates.insert(id, Fate::Running);
-        match self.send(id, &order, descriptors) {
-            Ok(sent) => Ok((id, sent)),
-            Err(error) => {
-                self.forget(id);
-                Err(self.not_sent(error))
-            }
+        let sent = match self.given_away.load(Ordering::Relaxed) {
+            true => Err(io::ErrorKind::BrokenPipe.into()),
+            false => self.outgoing().request(request, &self.socket),
+        };
+        let place = sent.map_err(|error| self.not_sent(error)).and_then(|place| place);
+        if place.is_err() {
+            self.forget(id);
         }
+        Ok((id, place?))
     }
 
     /// Why an order could not be sent. What the template said before it ended is taken in first.
@@ -166,82 +155,50 @@ impl Line {
 
     /// Sends a signal to a child through the template, which knows whether its number is still its own.
     pub(crate) fn signal(&self, id: u64, signal: i32) -> io::Result<()> {
-        self.send(id, &Order::Signal { id, signal: signal as u32 }, None).map(drop)
+        self.send(&Order::Signal { id, signal: signal as u32 })
     }
 
     /// Tells the template what a child has become.
     pub(crate) fn mark(&self, id: u64, role: Role) {
-        let _ = self.send(id, &Order::Mark { id, role }, None);
+        let _ = self.send(&Order::Mark { id, role });
     }
 
     /// Tells the template to fork no more.
     pub(crate) fn end(&self) {
-        let _ = self.send(0, &Order::End, None);
+        let _ = self.send(&Order::End);
     }
 
-    fn send(&self, id: u64, order: &Order<'_>, descriptors: impl IntoIterator<Item = OwnedFd>) -> io::Result<Sent> {
+    fn send(&self, order: &Order<'_>) -> io::Result<()> {
         if self.given_away.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let mut outbox = Outbox::default();
-        outbox.push(order, descriptors);
-        let mut queue = self.outgoing();
-        self.flush(&mut queue)?;
-        if queue.is_empty() {
-            match outbox.flush(&self.socket, Blocking::No) {
-                Ok(()) => return Ok(Sent::Yes),
-                Err(error) if is_passing(&error) => {}
-                Err(error) => return Err(error),
+        let mut message = Outbox::default();
+        message.push(order, None);
+        self.outgoing().message(message, &self.socket)
+    }
+
+    /// Tries again to send what waits. Says what has become of one of those that do.
+    pub(crate) fn retry(&self, seat: &Seat) -> Result<Outcome> {
+        let flushed = self.outgoing().flush(&self.socket);
+        match seat.outcome() {
+            Outcome::Failed(error) => Err(error),
+            Outcome::Broken => {
+                let gone = self.not_sent(io::ErrorKind::BrokenPipe.into());
+                Err(self.take_failure().unwrap_or(gone))
             }
+            Outcome::Waiting => flushed.map(|()| Outcome::Waiting).map_err(|error| self.not_sent(error)),
+            ordered => Ok(ordered),
         }
-        queue.push_back(Waiting { id, order: outbox, watch: None });
-        Ok(Sent::Queued)
     }
 
-    /// Tries again to send what waits. Says whether the order `id` still does.
-    pub(crate) fn retry(&self, id: u64) -> Result<Sent> {
-        let mut queue = self.outgoing();
-        if let Err(error) = self.flush(&mut queue) {
-            drop(queue);
-            return Err(self.not_sent(error));
-        }
-        Ok(if queue.iter().any(|waiting| waiting.id == id) { Sent::Queued } else { Sent::Yes })
-    }
-
-    /// Lets `watch` tick while it is the turn of the queued order `id`.
-    pub(crate) fn wake_by(&self, id: u64, watch: &Arc<Watch>) {
-        let mut queue = self.outgoing();
-        if let Some(waiting) = queue.iter_mut().find(|waiting| waiting.id == id) {
-            waiting.watch = Some(Arc::clone(watch));
-        }
-        tick_one(&queue);
-    }
-
-    fn flush(&self, queue: &mut VecDeque<Waiting>) -> io::Result<()> {
-        while let Some(first) = queue.front_mut() {
-            match first.order.flush(&self.socket, Blocking::No) {
-                Ok(()) => {}
-                Err(error) if is_passing(&error) => break,
-                Err(error) => {
-                    // Nobody reads any more: dropping the orders closes the sockets in them, which ends the starts.
-                    queue.clear();
-                    return Err(error);
-                }
-            }
-            // Its watch goes on ticking, until whoever has it sees that all has been sent.
-            queue.pop_front();
-            tick_one(queue);
-        }
-        Ok(())
+    /// Lets `watch` become readable when it is time to [`retry`](Line::retry).
+    pub(crate) fn wake_by(&self, seat: &Arc<Seat>, watch: &Arc<Watch>) {
+        self.outgoing().wake_by(seat, watch, &self.socket);
     }
 
     /// Takes an order back that has not been sent yet. `false`: it has.
-    pub(crate) fn take_back(&self, id: u64) -> bool {
-        let mut queue = self.outgoing();
-        let before = queue.len();
-        queue.retain(|waiting| waiting.id != id || waiting.order.descriptors.is_empty());
-        tick_one(&queue);
-        queue.len() < before
+    pub(crate) fn take_back(&self, seat: &Seat) -> bool {
+        self.outgoing().take_back(seat, &self.socket)
     }
 
     /// Takes in all that has come, and sends what waits.
@@ -249,7 +206,7 @@ impl Line {
         let mut queue = self.outgoing();
         if !queue.is_empty() {
             // An error means that the template is gone, which the reports show.
-            let _ = self.flush(&mut queue);
+            let _ = queue.flush(&self.socket);
         }
         drop(queue);
         self.take_reports();
@@ -332,7 +289,7 @@ impl Line {
     pub(crate) fn give_away(&self) -> io::Result<OwnedFd> {
         let socket = self.socket.try_clone()?;
         self.given_away.store(true, Ordering::Relaxed);
-        self.outgoing().clear();
+        self.outgoing().fail_all();
         self.incoming().closed = true;
         Ok(socket)
     }
@@ -363,7 +320,7 @@ impl Line {
         self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn outgoing(&self) -> MutexGuard<'_, VecDeque<Waiting>> {
+    fn outgoing(&self) -> MutexGuard<'_, Queue> {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -382,16 +339,4 @@ impl AsFd for Line {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-fn tick_one(queue: &VecDeque<Waiting>) {
-    if let Some(watch) = queue.iter().find_map(|waiting| waiting.watch.as_ref()) {
-        let _ = watch.start_ticking();
-    }
-}
-
-/// Whether trying again can help: the socket is full, or too many descriptors are under way (unix(7), ETOOMANYREFS).
-pub(crate) fn is_passing(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-        || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::NOBUFS))
 }

@@ -2,15 +2,16 @@
 //! becomes a template.
 
 use crate::argument::ToArg;
-use crate::channel::Outbox;
+use crate::channel::{Descriptors, Outbox};
 use crate::default_template;
 use crate::entry::ToEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
+use crate::launched::Launched;
 use crate::line::{Line, New};
-use crate::starting::{Launched, Options, Started, Starting};
+use crate::starting::{Options, Started, Starting};
 use crate::sys::memfd;
-use crate::sys::socket::{self, Blocking};
+use crate::sys::socket;
 use crate::template::Template;
 use crate::wire::{CallArg, INLINE_ARGUMENT, Order, Role};
 use crate::worker::Worker;
@@ -300,7 +301,12 @@ impl Process {
         let mut launched = self.take_launched(true)?;
         let now = Instant::now();
         let until = now.checked_add(self.options.deadline).unwrap_or(now + DEFAULT_DEADLINE);
-        if let Err(error) = launched.push_all(until, "hand a process over") {
+        let step = "hand a process over";
+        let pushed = match launched.push_all(until) {
+            Ok(false) => Err(Error::new(ErrorKind::Deadline, step, "the deadline passed; the process was given up")),
+            pushed => pushed,
+        };
+        if let Err(error) = pushed {
             launched.give_up();
             return Err(error);
         }
@@ -309,7 +315,7 @@ impl Process {
             line.mark(*id, Role::Free);
             line.forget(*id);
         }
-        Ok(launched.socket)
+        launched.into_socket().ok_or_else(|| Error::new(ErrorKind::ProcessGone, step, ""))
     }
 
     /// Takes up a process that another one gave away with [`into_fd`](Process::into_fd). (AnyEvent::Fork's `new_from_fh`.)
@@ -353,35 +359,14 @@ impl Process {
                 orders.append(last);
             }
             orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
-            launched.orders.append(orders);
-            return launched.push_on().map(drop);
+            return launched.append(orders);
         }
         self.launched = Some(self.order_fork(orders, prepares)?);
         Ok(())
     }
 
-    /// First the orders, then the fork: the new process finds them there, whenever it comes.
     fn order_fork(&self, mut orders: Outbox, prepares: bool) -> Result<Launched> {
         orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
-        let (ours, theirs) = socket::pair().map_err(|error| Error::system("make a socket pair", error))?;
-        let exec = match self.origin {
-            Origin::FreshExec => Some(handover::nonce().map_err(|error| Error::system("make a nonce", error))?),
-            _ => None,
-        };
-        if let Some(nonce) = &exec {
-            let mut greeting = Outbox::default();
-            default_template::greet(&mut greeting, nonce, false);
-            if self.options.role == Role::Bound && !prepares {
-                // A fresh image knows nothing of what its fork was told.
-                greeting.push(&Order::Bind, []);
-            }
-            greeting.flush(&ours, Blocking::No).map_err(|error| Error::system("send the greeting", error))?;
-        }
-        let mut launched = Launched::elsewhere(ours);
-        launched.prepares = prepares;
-        launched.orders = orders;
-        launched.push_on()?;
-        let role = if prepares { Role::Preparing } else { self.options.role };
         let line = match &self.origin {
             Origin::Template(line) => Arc::clone(line),
             _ => default_template::get()?,
@@ -389,8 +374,24 @@ impl Process {
         if line.is_foreign() {
             return Err(Error::foreign("fork"));
         }
-        let (id, fork) = line.fork(role, exec.map_or(New::Fork, New::Exec), [theirs])?;
-        Ok(launched.by(line, id, fork))
+        let role = if prepares { Role::Preparing } else { self.options.role };
+        let mut new = New::Fork;
+        if matches!(self.origin, Origin::FreshExec) {
+            let nonce = handover::nonce().map_err(|error| Error::system("make a nonce", error))?;
+            let mut greeting = Outbox::default();
+            default_template::greet(&mut greeting, &nonce, false);
+            if self.options.role == Role::Bound && !prepares {
+                // A fresh image knows nothing of what its fork was told.
+                greeting.push(&Order::Bind, []);
+            }
+            greeting.append(orders);
+            orders = greeting;
+            new = New::Exec(nonce);
+        }
+        let (id, place) = line.fork(role, new, Descriptors::new(), orders)?;
+        let mut launched = Launched::by(line, id, place);
+        launched.prepares = prepares;
+        Ok(launched)
     }
 
     fn keep(&mut self, error: Error) {

@@ -1,20 +1,15 @@
 //! A process that is being started, as a value that can be polled, waited for, and given up.
 
-use crate::channel::{Filled, Inbox, Outbox};
 use crate::child::{Child, Parts};
 use crate::error::{Error, ErrorKind, Result};
-use crate::line::{self, Fate, Identity, Line, Sent};
-use crate::maker::Maker;
+use crate::launched::Launched;
+use crate::line::{Identity, Line};
 use crate::process::DEFAULT_DEADLINE;
-use crate::sys::pidfd;
-use crate::sys::socket::{self, Blocking};
+use crate::rt::{Link, Pending};
 use crate::template::Template;
-use crate::watch::{self, TICK, Watch};
-use crate::wire::{Reply, Role};
+use crate::watch::{self, Lookout, Watch};
+use crate::wire::Role;
 use crate::worker::{Lifeline, Worker};
-use rustix::event::PollFlags;
-use rustix::event::epoll::EventFlags;
-use rustix::process::Signal;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -49,6 +44,7 @@ use std::time::{Duration, Instant};
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it gives the start up"]
 pub struct Starting<T: Started> {
     /// `None` once there is a result.
     state: Option<Result<Launched>>,
@@ -58,6 +54,8 @@ pub struct Starting<T: Started> {
     deadline: Instant,
     /// What is being started, for messages.
     what: String,
+    lookout: Lookout,
+    link: Link,
     result: PhantomData<fn() -> T>,
 }
 
@@ -90,7 +88,7 @@ pub(crate) mod sealed {
 
     pub trait FromReply: Sized {
         #[doc(hidden)]
-        type Parts: std::fmt::Debug + Default;
+        type Parts: std::fmt::Debug + Default + Unpin;
 
         #[doc(hidden)]
         fn from_reply(ready: Ready, parts: Self::Parts) -> Result<Self>;
@@ -145,150 +143,35 @@ impl sealed::FromReply for Template {
     }
 }
 
-/// A process that has been ordered, and the client's end of its socket.
-#[derive(Debug)]
-pub(crate) struct Launched {
-    pub(crate) socket: OwnedFd,
-    pub(crate) inbox: Inbox,
-    /// Orders that could not be sent yet.
-    pub(crate) orders: Outbox,
-    /// Who forks it, and its id there. `None` for a process that another program ordered.
-    pub(crate) line: Option<(Arc<Line>, u64)>,
-    pub(crate) fork: Sent,
-    /// Whether it was ordered as a process that will be prepared, which its template must be told when it no longer is.
-    pub(crate) prepares: bool,
-    /// Whether *started* counts only when the socket has been closed behind it: by the exec.
-    pub(crate) confirms_by_end: bool,
-    /// What such a process has said.
-    announced: Answer,
-    maker: Maker,
-    /// Whether it is a child of this process, which then has to wait for it.
-    pub(crate) is_child: bool,
-    watch: Option<Arc<Watch>>,
-}
-
-impl Launched {
-    /// The same, forked by this line's template.
-    pub(crate) fn by(self, line: Arc<Line>, id: u64, fork: Sent) -> Self {
-        Launched { line: Some((line, id)), fork, ..self }
-    }
-
-    /// A process that is there already, at the other end of the socket.
-    pub(crate) fn elsewhere(socket: OwnedFd) -> Self {
-        Launched {
-            socket,
-            inbox: Inbox::default(),
-            orders: Outbox::default(),
-            line: None,
-            fork: Sent::Yes,
-            prepares: false,
-            confirms_by_end: false,
-            announced: None,
-            maker: Maker::this(),
-            is_child: false,
-            watch: None,
-        }
-    }
-
-    /// Sends what could not be sent yet. Says whether all has been sent.
-    pub(crate) fn push_on(&mut self) -> Result<bool> {
-        self.maker.check("start")?;
-        if let Some(watch) = &self.watch {
-            watch.take_tick();
-        }
-        if let (Sent::Queued, Some((line, id))) = (self.fork, &self.line) {
-            self.fork = line.retry(*id)?;
-        }
-        match self.orders.flush(&self.socket, Blocking::No) {
-            Ok(()) => {}
-            Err(error) if line::is_passing(&error) => {}
-            // It has failed already, and said why.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.orders = Outbox::default(),
-            Err(error) => return Err(Error::system("send orders", error)),
-        }
-        let all = self.fork == Sent::Yes && self.orders.is_empty();
-        if let (true, Some(watch)) = (all, &self.watch) {
-            watch.stop_ticking();
-        }
-        Ok(all)
-    }
-
-    /// Makes the watch that wakes an event loop to try again.
-    fn watch_until_sent(&mut self) -> io::Result<()> {
-        let watch = Arc::new(Watch::new()?);
-        watch.add(&self.socket, EventFlags::IN)?;
-        match (self.fork, &self.line) {
-            (Sent::Queued, Some((line, id))) => line.wake_by(*id, &watch),
-            _ => watch.start_ticking()?,
-        }
-        self.watch = Some(watch);
-        Ok(())
-    }
-
-    /// Blocks until all orders have been sent.
-    pub(crate) fn push_all(&mut self, until: Instant, what: &str) -> Result<()> {
-        while !self.push_on()? {
-            if until <= Instant::now() {
-                return Err(passed(what));
-            }
-            let _ = watch::sleep(&[], Some(until.min(Instant::now() + TICK)));
-        }
-        Ok(())
-    }
-
-    /// Makes sure that the process never enters its entry, and is gone soon. Never blocks.
-    pub(crate) fn give_up(&mut self) {
-        if self.maker.is_foreign() {
-            return;
-        }
-        let taken_back = match (&self.line, self.fork) {
-            (Some((line, id)), Sent::Queued) => line.take_back(*id),
-            _ => false,
-        };
-        // From here on no "started" can arrive: the process sees that and ends. One that has arrived is too late.
-        socket::shut(&self.socket);
-        let _ = self.inbox.fill_reply(&self.socket, Blocking::No);
-        let message = self.inbox.next().ok().flatten();
-        let said = message.as_ref().and_then(|message| message.descriptors.first());
-        let announced = self.announced.as_ref().and_then(|(_, pidfd)| pidfd.as_ref());
-        for pidfd in said.into_iter().chain(announced) {
-            let _ = pidfd::signal(pidfd, Signal::KILL);
-        }
-        if let Some((line, id)) = &self.line {
-            // It may be busy with its preparation and see nothing.
-            if !taken_back {
-                let _ = line.signal(*id, Signal::KILL.as_raw());
-            }
-            line.forget(*id);
-        }
-    }
-}
-
 impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
-        let launched = launched.and_then(|mut launched| {
-            if !launched.push_on()? {
-                launched.watch_until_sent().map_err(|error| Error::system("watch the start", error))?;
-            }
-            Ok(launched)
-        });
+        let launched = launched.and_then(|mut launched| launched.push_on().map(|_| launched));
         let now = Instant::now();
         let deadline = now.checked_add(options.deadline).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
-        Starting { state: Some(launched), parts, options, deadline, what, result: PhantomData }
+        let (lookout, link) = Default::default();
+        Starting { state: Some(launched), parts, options, deadline, what, lookout, link, result: PhantomData }
     }
 
-    /// When the start fails if it has not finished: event loops set a timer for it. [`wait`](Starting::wait) keeps it by itself.
+    /// A start that failed before it began.
+    pub(crate) fn failed(error: Error, options: Options, what: String) -> Self {
+        Self::new(Err(error), T::Parts::default(), options, what)
+    }
+
+    /// When the start fails if it has not finished. The descriptor becomes readable then, and [`wait`](Starting::wait) and `.await` keep it too:
+    /// nobody has to set a timer.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// The worker or template, if it is ready. Never blocks, except that it waits up to 20 ms for the reason when the process
-    /// has ended without a word.
+    /// The worker or template, if it is ready. Never blocks.
     ///
     /// # Errors
     /// What went wrong, here, in the template or in the new process; every [`ErrorKind`] but `Lost` is possible. The process is gone
     /// then. After a result (or an error) was returned, `InvalidInput`.
     pub fn try_finish(&mut self) -> Result<Option<T>> {
+        if let Some(watch) = self.lookout.get() {
+            watch.take_tick();
+        }
         let launched = match &mut self.state {
             Some(Ok(launched)) => launched,
             Some(Err(_)) => {
@@ -297,16 +180,23 @@ impl<T: Started> Starting<T> {
             }
             None => return Err(Error::new(ErrorKind::InvalidInput, self.what.clone(), "it has finished before")),
         };
-        let answer = match take_answer(launched, &self.what) {
+        let answer = match launched.take_answer(&self.what) {
             Ok(None) if self.deadline <= Instant::now() => Err(passed(&self.what)),
+            Ok(None) => match self.lookout.get().map_or(Ok(()), |watch| launched.adjust(watch)) {
+                Ok(()) => return Ok(None),
+                Err(error) => Err(Error::system("wait for the start", error)),
+            },
             answer => answer,
         };
+        if let Some(watch) = self.lookout.get() {
+            launched.hide(watch);
+        }
         match answer {
-            Ok(None) => Ok(None),
             Ok(Some((pid, pidfd))) => {
                 let Some(Ok(launched)) = self.state.take() else { return Ok(None) };
-                self.finish(launched, pid, pidfd).map(Some)
+                self.finish(launched, pid, pidfd)
             }
+            Ok(None) => Ok(None),
             Err(error) => {
                 launched.give_up();
                 self.state = None;
@@ -315,13 +205,15 @@ impl<T: Started> Starting<T> {
         }
     }
 
-    fn finish(&mut self, launched: Launched, pid: u32, pidfd: Option<OwnedFd>) -> Result<T> {
-        let Launched { socket, line, prepares, is_child, .. } = launched;
-        if let (true, Some((line, id))) = (prepares, &line) {
+    fn finish(&mut self, mut launched: Launched, pid: u32, pidfd: Option<OwnedFd>) -> Result<Option<T>> {
+        let line = launched.line.take();
+        if let (true, Some((line, id))) = (launched.prepares, &line) {
             line.mark(*id, self.options.role);
         }
+        let is_child = launched.is_child;
+        let Some(socket) = launched.into_socket() else { return Ok(None) };
         let parts = std::mem::take(&mut self.parts);
-        T::from_reply(Ready { pid, pidfd, socket, line, is_child, options: self.options }, parts)
+        T::from_reply(Ready { pid, pidfd, socket, line, is_child, options: self.options }, parts).map(Some)
     }
 
     /// Waits until the process is ready. Blocks, until the deadline at the longest.
@@ -331,29 +223,67 @@ impl<T: Started> Starting<T> {
     pub fn wait(mut self) -> Result<T> {
         loop {
             // First, as no process has answered at once.
-            if let Some(Ok(launched)) = &self.state {
-                let tick = launched.watch.is_some().then(|| Instant::now() + TICK);
-                let until = tick.map_or(self.deadline, |tick| tick.min(self.deadline));
-                // One wake-up, not two, if more than the reply is waited for.
-                let event = if launched.confirms_by_end { PollFlags::RDHUP } else { PollFlags::IN };
-                watch::sleep(&[(launched.socket.as_fd(), event)], Some(until))
-                    .map_err(|error| Error::system("wait for the start", error))?;
-            }
+            self.sleep().map_err(|error| Error::system("wait for the start", error))?;
             if let Some(result) = self.try_finish()? {
                 return Ok(result);
             }
         }
     }
+
+    /// Sleeps until there is something to do.
+    pub(crate) fn sleep(&self) -> io::Result<()> {
+        match &self.state {
+            Some(Ok(launched)) => launched.sleep(self.deadline),
+            _ => Ok(()),
+        }
+    }
+
+    /// What is readable when there is something to do, but for the deadline.
+    pub(crate) fn watch(&self) -> Result<&Arc<Watch>> {
+        self.lookout.get_or_make(|| {
+            let watch = Arc::new(Watch::new()?);
+            match &self.state {
+                Some(Ok(launched)) => launched.show(&watch)?,
+                _ => watch.make_ready(),
+            }
+            Ok(watch)
+        })
+    }
 }
 
-/// Readable when [`try_finish`](Starting::try_finish) has something to do.
+/// Readable when [`try_finish`](Starting::try_finish) has something to do, also because the deadline has come. One descriptor, the same until the value is
+/// dropped, made when it is first asked for. When this process has no more descriptors, it is one that may be readable too often.
 impl<T: Started> AsFd for Starting<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match &self.state {
-            Some(Ok(Launched { watch: Some(watch), .. })) => watch.as_fd(),
-            Some(Ok(launched)) => launched.socket.as_fd(),
-            _ => watch::always_ready(),
+        match self.watch() {
+            Ok(watch) => {
+                if watch.set_deadline(self.deadline).is_err() {
+                    watch.make_ready();
+                }
+                watch.as_fd()
+            }
+            Err(_) => watch::always_ready(),
         }
+    }
+}
+
+impl<T: Started> Pending for Starting<T> {
+    type Output = T;
+
+    fn try_finish(&mut self) -> Result<Option<T>> {
+        Starting::try_finish(self)
+    }
+
+    fn watch(&self) -> Result<&Arc<Watch>> {
+        Starting::watch(self)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        Some(self.deadline)
+    }
+
+    fn link(&mut self) -> &mut Link {
+        &mut self.link
     }
 }
 
@@ -362,73 +292,6 @@ impl<T: Started> Drop for Starting<T> {
         if let Some(Ok(launched)) = &mut self.state {
             launched.give_up();
         }
-    }
-}
-
-/// A process's number and pidfd.
-type Answer = Option<(u32, Option<OwnedFd>)>;
-
-/// The process's one reply, if it has come.
-fn take_answer(launched: &mut Launched, what: &str) -> Result<Answer> {
-    launched.push_on()?;
-    loop {
-        let message = launched.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
-        if let Some(mut message) = message {
-            if message.lost_descriptors {
-                let error = io::Error::from(rustix::io::Errno::MFILE);
-                return Err(Error::system("receive the reply", error));
-            }
-            let reply =
-                Reply::parse(message.frame.get()).map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
-            return match reply {
-                // A template that is taken up may have said that to its earlier owner.
-                Reply::Exited(_) | Reply::NotForked { .. } if launched.line.is_none() => continue,
-                Reply::Started { pid } if launched.confirms_by_end => {
-                    launched.announced = Some((pid, message.descriptors.pop()));
-                    continue;
-                }
-                Reply::Started { pid } | Reply::Ready { pid } => Ok(Some((pid, message.descriptors.pop()))),
-                Reply::Failed(failure) => Err(Error::reported(failure)),
-                _ => Err(Error::new(ErrorKind::Protocol, what.to_owned(), "a reply that belongs to a template")),
-            };
-        }
-        match launched.inbox.fill_reply(&launched.socket, Blocking::No) {
-            Ok(Filled::Some) => {}
-            Ok(Filled::Nothing) => return Ok(None),
-            Ok(Filled::End) => {
-                return launched.announced.take().map(Some).ok_or_else(|| why_it_ended(launched, what));
-            }
-            Err(error) => return Err(Error::system("receive the reply", error)),
-        }
-    }
-}
-
-/// How long it may take until the template has told how a process ended that never answered. It is under way by then.
-const LAST_WORD: Duration = Duration::from_millis(20);
-
-/// The socket is closed without a reply: by the end of the process, or of its template.
-fn why_it_ended(launched: &Launched, what: &str) -> Error {
-    let error = |kind, message: String| Error::new(kind, what.to_owned(), message);
-    let Some((line, id)) = &launched.line else {
-        return error(ErrorKind::ProcessGone, "the process ended before it was ready".into());
-    };
-    let until = Instant::now() + LAST_WORD;
-    line.collect();
-    while line.fate(*id) == Fate::Running && !line.is_closed() && Instant::now() < until {
-        let _ = watch::sleep(&[(line.as_fd(), PollFlags::IN)], Some(until));
-        line.collect();
-    }
-    match line.fate(*id) {
-        Fate::NotForked(errno) => {
-            Error::system("receive descriptors in the template", io::Error::from_raw_os_error(errno))
-        }
-        Fate::Ended(status) => {
-            error(ErrorKind::ProcessGone, format!("the process ended before it was ready: {status}"))
-        }
-        Fate::Running if line.is_closed() => {
-            line.take_failure().unwrap_or_else(|| error(ErrorKind::TemplateGone, "the template is gone".into()))
-        }
-        Fate::Running => error(ErrorKind::ProcessGone, "the process ended before it was ready".into()),
     }
 }
 

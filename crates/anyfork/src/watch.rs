@@ -1,5 +1,6 @@
 //! One descriptor that becomes readable when any of several things happens: epoll(7) and a timerfd.
 
+use crate::error::{Error, Result};
 use crate::sys::stdio::above_stdio;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -7,22 +8,31 @@ use rustix::io::Errno;
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often something is tried again that gives no sign of its own.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
-/// Readable while one of the descriptors in it is ready.
+/// Readable while one of the descriptors in it is ready, or its time has come.
 #[derive(Debug)]
 pub(crate) struct Watch {
     epoll: OwnedFd,
-    ticks: OnceLock<OwnedFd>,
+    timer: Mutex<Timer>,
+}
+
+/// Made when it is first needed.
+#[derive(Debug, Default)]
+struct Timer {
+    fd: Option<OwnedFd>,
+    deadline: Option<Instant>,
+    ticks: bool,
 }
 
 impl Watch {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Watch { epoll: above_stdio(epoll::create(CreateFlags::CLOEXEC)?), ticks: OnceLock::new() })
+        let epoll = above_stdio(epoll::create(CreateFlags::CLOEXEC)?);
+        Ok(Watch { epoll, timer: Mutex::default() })
     }
 
     /// Watches a descriptor. With no flags, for its hang-up alone, which epoll always reports.
@@ -30,43 +40,106 @@ impl Watch {
         Ok(epoll::add(&self.epoll, fd, EventData::new_u64(0), flags)?)
     }
 
+    /// Tells once more, also those who are told of changes only, that a descriptor is readable, if it is.
+    pub(crate) fn tell_again(&self, fd: impl AsFd) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(0), EventFlags::IN)?)
+    }
+
     pub(crate) fn remove(&self, fd: impl AsFd) {
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Readable each [`TICK`] from now on.
-    pub(crate) fn start_ticking(&self) -> io::Result<()> {
-        if self.ticks.get().is_some() {
-            return Ok(());
-        }
-        let timer =
-            rustix::time::timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK)?;
-        let timer = above_stdio(timer);
-        let tick = rustix::time::Timespec { tv_sec: 0, tv_nsec: TICK.as_nanos() as _ };
-        let times = Itimerspec { it_interval: tick, it_value: tick };
-        rustix::time::timerfd_settime(&timer, TimerfdTimerFlags::empty(), &times)?;
-        self.add(&timer, EventFlags::IN)?;
-        let _ = self.ticks.set(timer);
-        Ok(())
+    /// Readable from now on.
+    pub(crate) fn make_ready(&self) {
+        // In it already: just as well.
+        let _ = self.add(always_ready(), EventFlags::IN);
     }
 
-    pub(crate) fn stop_ticking(&self) {
-        if let Some(timer) = self.ticks.get() {
-            self.remove(timer);
+    /// Readable from that moment on.
+    pub(crate) fn set_deadline(&self, deadline: Instant) -> io::Result<()> {
+        let mut timer = self.timer();
+        if timer.deadline == Some(deadline) {
+            return Ok(());
         }
+        timer.deadline = Some(deadline);
+        self.arm(&mut timer)
+    }
+
+    /// Whether it is readable each [`TICK`] from now on.
+    pub(crate) fn set_ticking(&self, ticks: bool) -> io::Result<()> {
+        let mut timer = self.timer();
+        if timer.ticks == ticks {
+            return Ok(());
+        }
+        timer.ticks = ticks;
+        self.arm(&mut timer)
+    }
+
+    fn arm(&self, timer: &mut Timer) -> io::Result<()> {
+        let fd = match &timer.fd {
+            Some(fd) => fd,
+            None => {
+                let flags = TimerfdFlags::CLOEXEC | TimerfdFlags::NONBLOCK;
+                let fd = above_stdio(rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?);
+                self.add(&fd, EventFlags::IN)?;
+                timer.fd.insert(fd)
+            }
+        };
+        let never = Duration::ZERO;
+        let (first, then) = match (timer.ticks, timer.deadline) {
+            (true, _) => (TICK, TICK),
+            // Zero would be never.
+            (false, Some(deadline)) => {
+                (deadline.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1)), never)
+            }
+            (false, None) => (never, never),
+        };
+        let times = Itimerspec { it_interval: timespec(then), it_value: timespec(first) };
+        rustix::time::timerfd_settime(fd, TimerfdTimerFlags::empty(), &times)?;
+        Ok(())
     }
 
     /// Takes the tick that made this readable, if one did.
     pub(crate) fn take_tick(&self) {
-        if let Some(timer) = self.ticks.get() {
-            let _ = rustix::io::read(timer, &mut [0; 8]);
+        let timer = self.timer();
+        if let (true, Some(fd)) = (timer.ticks, &timer.fd) {
+            let _ = rustix::io::read(fd, &mut [0; 8]);
         }
+    }
+
+    fn timer(&self) -> MutexGuard<'_, Timer> {
+        self.timer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl AsFd for Watch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
+    }
+}
+
+/// The watch of a value that can be waited for: made when somebody first wants its descriptor, and the same until the value is gone.
+#[derive(Debug, Default)]
+pub(crate) struct Lookout(OnceLock<Option<Arc<Watch>>>);
+
+impl Lookout {
+    /// The watch, made with `make` if there is none. An error only if there are no descriptors left for it.
+    pub(crate) fn get_or_make(&self, make: impl FnOnce() -> io::Result<Arc<Watch>>) -> Result<&Arc<Watch>> {
+        let mut why = None;
+        let watch = self.0.get_or_init(|| make().map_err(|error| why = Some(error)).ok());
+        let why = || why.unwrap_or_else(|| Errno::MFILE.into());
+        watch.as_ref().ok_or_else(|| Error::system("make a descriptor to wait with", why()))
+    }
+
+    /// The watch, if somebody has asked for it.
+    pub(crate) fn get(&self) -> Option<&Arc<Watch>> {
+        self.0.get()?.as_ref()
+    }
+}
+
+impl From<Arc<Watch>> for Lookout {
+    fn from(watch: Arc<Watch>) -> Self {
+        Lookout(OnceLock::from(Some(watch)))
     }
 }
 
@@ -90,10 +163,14 @@ pub(crate) fn always_ready() -> BorrowedFd<'static> {
 /// Sleeps until `fd` shows one of `flags` (or a hang-up), at most until `until`.
 pub(crate) fn sleep(fds: &[(BorrowedFd<'_>, PollFlags)], until: Option<Instant>) -> io::Result<()> {
     let mut polls: Vec<PollFd<'_>> = fds.iter().map(|(fd, flags)| PollFd::from_borrowed_fd(*fd, *flags)).collect();
-    let timeout = until.map(|until| until.saturating_duration_since(Instant::now()));
-    let timeout = timeout.map(|left| Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ });
+    let timeout = until.map(|until| timespec(until.saturating_duration_since(Instant::now())));
     match rustix::event::poll(&mut polls, timeout.as_ref()) {
         Ok(_) | Err(Errno::INTR) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    let secs = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    Timespec { tv_sec: secs, tv_nsec: duration.subsec_nanos() as _ }
 }

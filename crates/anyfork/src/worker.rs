@@ -145,6 +145,11 @@ impl KillOnDrop {
         KillOnDrop(kill.then(|| Arc::clone(life)))
     }
 
+    pub(crate) fn arm(&mut self, life: &Arc<Lifeline>) {
+        // Not a new guard: the old one would kill when it is replaced.
+        self.0 = Some(Arc::clone(life));
+    }
+
     pub(crate) fn disarm(&mut self) {
         self.0 = None;
     }
@@ -306,7 +311,7 @@ impl Lifeline {
     }
 
     /// Sleeps until the status may be there.
-    fn sleep(&self, until: Option<Instant>) -> io::Result<()> {
+    pub(crate) fn sleep(&self, until: Option<Instant>) -> io::Result<()> {
         let line = self.line().filter(|line| !line.is_closed());
         match (self.pidfd(), line) {
             // Its own wake-up; the line's is for its end alone, or each report would wake everybody.

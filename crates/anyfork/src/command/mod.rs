@@ -7,6 +7,7 @@ mod order;
 mod stdio;
 
 use crate::child::{Child, Output};
+use crate::ending::{Ended, Ending};
 use crate::error::{Error, ErrorKind, Result};
 use crate::process::Origin;
 use crate::pty::PtySize;
@@ -242,8 +243,28 @@ impl Command {
     /// # Errors
     /// As [`spawn`](Command::spawn) and [`Child::wait_with_output`].
     pub fn output(&mut self) -> Result<Output> {
-        self.check_no_terminal("output")?;
-        self.start_with([&NULL, &PIPED, &PIPED]).wait()?.wait_with_output()
+        self.start_output().wait()
+    }
+
+    /// As [`status`](Command::status), as a value that an event loop can wait for. Never blocks. What is piped is closed when the program runs.
+    ///
+    /// **Dropping** it kills the program, as nobody has another handle to it.
+    pub fn start_status(&mut self) -> Ending<ExitStatus> {
+        self.start_to_end("status", [&INHERIT; 3])
+    }
+
+    /// As [`output`](Command::output), as a value that an event loop can wait for. Never blocks.
+    ///
+    /// **Dropping** it kills the program, as nobody has another handle to it.
+    pub fn start_output(&mut self) -> Ending<Output> {
+        self.start_to_end("output", [&NULL, &PIPED, &PIPED])
+    }
+
+    fn start_to_end<T: Ended>(&mut self, step: &'static str, defaults: [&stdio::Kind; 3]) -> Ending<T> {
+        Ending::of(match self.check_no_terminal(step) {
+            Ok(()) => self.start_with(defaults),
+            Err(error) => Starting::failed(error, self.options, step.into()),
+        })
     }
 
     /// Nobody would read what the program writes to its terminal.

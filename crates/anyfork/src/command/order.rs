@@ -9,14 +9,14 @@ use crate::channel::{Descriptors, Outbox};
 use crate::child::Parts;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
+use crate::launched::Launched;
 use crate::line::{Line, New};
 use crate::namespace::Namespaces;
 use crate::process::Origin;
 use crate::pty;
-use crate::starting::Launched;
 use crate::sys::memfd;
 use crate::sys::signal;
-use crate::sys::socket::{self, DESCRIPTORS_PER_MESSAGE};
+use crate::sys::socket::DESCRIPTORS_PER_MESSAGE;
 use crate::sys::stdio::{NAMES, duplicate, open};
 use crate::wire::{Bytes, INLINE_ARGUMENT, Order, Program, Role, Step, Strings};
 use rustix::fs::OFlags;
@@ -68,20 +68,16 @@ impl Command {
             descriptors.push(file);
             octets.clear();
         }
-        let (ours, theirs) = socket::pair().map_err(|error| Error::system("make a socket pair", error))?;
-        let mut launched = Launched::elsewhere(ours);
+        let (id, place) = if self.attributes.entry.is_none() {
+            line.fork(role, New::Program(&octets), descriptors, Outbox::default())?
+        } else {
+            let mut orders = Outbox::default();
+            orders.push(&Order::Become { program: &octets }, descriptors);
+            line.fork(role, New::Fork, Descriptors::new(), orders)?
+        };
+        let mut launched = Launched::by(Arc::clone(line), id, place);
         launched.confirms_by_end = true;
-        if self.attributes.entry.is_none() {
-            descriptors.insert(0, theirs);
-            let (id, sent) = line.fork(role, New::Program(&octets), descriptors)?;
-            return Ok(launched.by(Arc::clone(line), id, sent));
-        }
-        let mut orders = Outbox::default();
-        orders.push(&Order::Become { program: &octets }, descriptors);
-        launched.orders = orders;
-        launched.push_on()?;
-        let (id, sent) = line.fork(role, New::Fork, [theirs])?;
-        Ok(launched.by(Arc::clone(line), id, sent))
+        Ok(launched)
     }
 
     /// Writes all that the template must know.

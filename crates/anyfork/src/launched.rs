@@ -1,0 +1,271 @@
+//! A process that has been ordered, until it has answered.
+
+use crate::channel::{Filled, Inbox, Outbox};
+use crate::error::{Error, ErrorKind, Result};
+use crate::line::{Fate, Line};
+use crate::maker::Maker;
+use crate::queue::{Outcome, Place, Seat, is_passing};
+use crate::sys::pidfd;
+use crate::sys::socket::{self, Blocking};
+use crate::watch::{self, TICK, Watch};
+use crate::wire::Reply;
+use rustix::event::PollFlags;
+use rustix::event::epoll::EventFlags;
+use rustix::process::Signal;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A process that has been ordered, and the client's end of its socket.
+#[derive(Debug)]
+pub(crate) struct Launched {
+    stage: Stage,
+    inbox: Inbox,
+    /// Orders for the process that its socket did not take yet.
+    orders: Outbox,
+    /// Who forks it, and its id there. `None` for a process that another program ordered.
+    pub(crate) line: Option<(Arc<Line>, u64)>,
+    /// Whether it was ordered as a process that will be prepared, which its template must be told when it no longer is.
+    pub(crate) prepares: bool,
+    /// Whether *started* counts only when the socket has been closed behind it: by the exec.
+    pub(crate) confirms_by_end: bool,
+    /// What such a process has said.
+    announced: Answer,
+    maker: Maker,
+    /// Whether it is a child of this process, which then has to wait for it.
+    pub(crate) is_child: bool,
+    /// It has ended without a word. Until then its template is waited for, which knows why.
+    last_word: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// It is not ordered yet: its template's socket is full.
+    Queued(Arc<Seat>),
+    Ordered(OwnedFd),
+}
+
+/// A process's number and pidfd.
+pub(crate) type Answer = Option<(u32, Option<OwnedFd>)>;
+
+/// How long it may take until the template has told how a process ended that never answered. It is under way by then.
+const LAST_WORD: Duration = Duration::from_millis(20);
+
+impl Launched {
+    /// A process that is there already, at the other end of the socket.
+    pub(crate) fn elsewhere(socket: OwnedFd) -> Self {
+        Self::new(Stage::Ordered(socket), Outbox::default(), None)
+    }
+
+    /// A process that this line's template was asked for.
+    pub(crate) fn by(line: Arc<Line>, id: u64, place: Place) -> Self {
+        match place {
+            Place::Ordered((socket, orders)) => Self::new(Stage::Ordered(socket), orders, Some((line, id))),
+            Place::Queued(seat) => Self::new(Stage::Queued(seat), Outbox::default(), Some((line, id))),
+        }
+    }
+
+    fn new(stage: Stage, orders: Outbox, line: Option<(Arc<Line>, u64)>) -> Self {
+        Launched {
+            stage,
+            inbox: Inbox::default(),
+            orders,
+            line,
+            prepares: false,
+            confirms_by_end: false,
+            announced: None,
+            maker: Maker::this(),
+            is_child: false,
+            last_word: None,
+        }
+    }
+
+    /// Gives the process more orders, as far as its socket takes them.
+    pub(crate) fn append(&mut self, orders: Outbox) -> Result<()> {
+        match &self.stage {
+            Stage::Queued(seat) => seat.append(orders),
+            Stage::Ordered(_) => self.orders.append(orders),
+        }
+        self.push_on().map(drop)
+    }
+
+    /// Sends what could not be sent yet. Says whether all has been sent.
+    pub(crate) fn push_on(&mut self) -> Result<bool> {
+        self.maker.check("start")?;
+        if let (Stage::Queued(seat), Some((line, _))) = (&self.stage, &self.line) {
+            let Outcome::Ordered((socket, orders)) = line.retry(seat)? else { return Ok(false) };
+            self.stage = Stage::Ordered(socket);
+            self.orders = orders;
+        }
+        let Stage::Ordered(socket) = &self.stage else { return Ok(false) };
+        match self.orders.flush(socket, Blocking::No) {
+            Ok(()) => {}
+            Err(error) if is_passing(&error) => {}
+            // It has failed already, and said why.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => self.orders = Outbox::default(),
+            Err(error) => return Err(Error::system("send orders", error)),
+        }
+        Ok(self.orders.is_empty())
+    }
+
+    /// Sends all orders and gives the socket away. Blocks until then.
+    pub(crate) fn push_all(&mut self, until: Instant) -> Result<bool> {
+        while !self.push_on()? {
+            if until <= Instant::now() {
+                return Ok(false);
+            }
+            self.sleep(until).map_err(|error| Error::system("wait", error))?;
+        }
+        Ok(true)
+    }
+
+    /// The client's end of its socket, once it has been ordered.
+    pub(crate) fn into_socket(self) -> Option<OwnedFd> {
+        match self.stage {
+            Stage::Ordered(socket) => Some(socket),
+            Stage::Queued(_) => None,
+        }
+    }
+
+    /// Lets `watch` become readable when there is something to do for it.
+    pub(crate) fn show(&self, watch: &Arc<Watch>) -> io::Result<()> {
+        match (&self.stage, &self.line) {
+            (Stage::Queued(seat), Some((line, _))) => line.wake_by(seat, watch),
+            (Stage::Queued(_), None) => {}
+            (Stage::Ordered(socket), _) => watch.add(socket, EventFlags::IN)?,
+        }
+        self.adjust(watch)
+    }
+
+    /// After an answer was looked for and not found: what to wait for now.
+    pub(crate) fn adjust(&self, watch: &Watch) -> io::Result<()> {
+        let Stage::Ordered(socket) = &self.stage else { return Ok(()) };
+        if self.last_word.is_some() {
+            // It is readable for ever now.
+            watch.remove(socket);
+        }
+        watch.set_ticking(self.last_word.is_some() || !self.orders.is_empty())
+    }
+
+    /// The answer has been taken: what comes on the socket now is for somebody else.
+    pub(crate) fn hide(&self, watch: &Watch) {
+        if let Stage::Ordered(socket) = &self.stage {
+            watch.remove(socket);
+        }
+    }
+
+    /// Sleeps until there may be something to do, at most until then.
+    pub(crate) fn sleep(&self, until: Instant) -> io::Result<()> {
+        let tick = until.min(Instant::now() + TICK);
+        // One wake-up, not two, if more than the reply is waited for.
+        let event = if self.confirms_by_end { PollFlags::RDHUP } else { PollFlags::IN };
+        match (&self.stage, &self.line, self.last_word) {
+            (_, Some((line, _)), Some(_)) => watch::sleep(&[(line.as_fd(), PollFlags::IN)], Some(tick)),
+            (Stage::Ordered(socket), _, _) => {
+                let until = if self.orders.is_empty() { until } else { tick };
+                watch::sleep(&[(socket.as_fd(), event)], Some(until))
+            }
+            (Stage::Queued(_), Some((line, _)), _) => watch::sleep(&[(line.as_fd(), PollFlags::OUT)], Some(tick)),
+            (Stage::Queued(_), None, _) => watch::sleep(&[], Some(tick)),
+        }
+    }
+
+    /// The process's one reply, if it has come. Never blocks.
+    pub(crate) fn take_answer(&mut self, what: &str) -> Result<Answer> {
+        self.push_on()?;
+        let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
+        while self.last_word.is_none() {
+            let message = self.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
+            if let Some(mut message) = message {
+                if message.lost_descriptors {
+                    let error = io::Error::from(rustix::io::Errno::MFILE);
+                    return Err(Error::system("receive the reply", error));
+                }
+                let reply = Reply::parse(message.frame.get())
+                    .map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
+                match reply {
+                    // A template that is taken up may have said that to its earlier owner.
+                    Reply::Exited(_) | Reply::NotForked { .. } if self.line.is_none() => {}
+                    Reply::Started { pid } if self.confirms_by_end => {
+                        self.announced = Some((pid, message.descriptors.pop()));
+                    }
+                    Reply::Started { pid } | Reply::Ready { pid } => {
+                        return Ok(Some((pid, message.descriptors.pop())));
+                    }
+                    Reply::Failed(failure) => return Err(Error::reported(failure)),
+                    _ => {
+                        let message = "a reply that belongs to a template";
+                        return Err(Error::new(ErrorKind::Protocol, what.to_owned(), message));
+                    }
+                }
+                continue;
+            }
+            match self.inbox.fill_reply(socket, Blocking::No) {
+                Ok(Filled::Some) => {}
+                Ok(Filled::Nothing) => return Ok(None),
+                Ok(Filled::End) if self.announced.is_some() => return Ok(self.announced.take()),
+                Ok(Filled::End) => self.last_word = Some(Instant::now() + LAST_WORD),
+                Err(error) => return Err(Error::system("receive the reply", error)),
+            }
+        }
+        self.why_it_ended(what).map_or(Ok(None), Err)
+    }
+
+    /// The socket is closed without a reply: by the end of the process, or of its template. `None`: that may be known in a moment.
+    fn why_it_ended(&self, what: &str) -> Option<Error> {
+        let error = |kind, message: String| Some(Error::new(kind, what.to_owned(), message));
+        let Some((line, id)) = &self.line else {
+            return error(ErrorKind::ProcessGone, "the process ended before it was ready".into());
+        };
+        line.collect();
+        match line.fate(*id) {
+            Fate::NotForked(errno) => {
+                let why = io::Error::from_raw_os_error(errno);
+                Some(Error::system("receive descriptors in the template", why))
+            }
+            Fate::Ended(status) => {
+                error(ErrorKind::ProcessGone, format!("the process ended before it was ready: {status}"))
+            }
+            Fate::Running if line.is_closed() => {
+                line.take_failure().or_else(|| error(ErrorKind::TemplateGone, "the template is gone".into()))
+            }
+            Fate::Running if self.last_word.is_some_and(|until| Instant::now() < until) => None,
+            Fate::Running => error(ErrorKind::ProcessGone, "the process ended before it was ready".into()),
+        }
+    }
+
+    /// Makes sure that the process never enters its entry, and is gone soon. Never blocks.
+    pub(crate) fn give_up(&mut self) {
+        if self.maker.is_foreign() {
+            return;
+        }
+        let socket = match (&self.stage, &self.line) {
+            (Stage::Queued(seat), Some((line, id))) => {
+                if line.take_back(seat) {
+                    return line.forget(*id);
+                }
+                // A moment ago it was its turn, or it has failed.
+                let Outcome::Ordered((socket, _)) = seat.outcome() else { return line.forget(*id) };
+                self.stage = Stage::Ordered(socket);
+                return self.give_up();
+            }
+            (Stage::Queued(_), None) => return,
+            (Stage::Ordered(socket), _) => socket,
+        };
+        // From here on no "started" can arrive: the process sees that and ends. One that has arrived is too late.
+        socket::shut(socket);
+        let _ = self.inbox.fill_reply(socket, Blocking::No);
+        let message = self.inbox.next().ok().flatten();
+        let said = message.as_ref().and_then(|message| message.descriptors.first());
+        let announced = self.announced.as_ref().and_then(|(_, pidfd)| pidfd.as_ref());
+        for pidfd in said.into_iter().chain(announced) {
+            let _ = pidfd::signal(pidfd, Signal::KILL);
+        }
+        if let Some((line, id)) = &self.line {
+            // It may be busy with its preparation and see nothing.
+            let _ = line.signal(*id, Signal::KILL.as_raw());
+            line.forget(*id);
+        }
+    }
+}
