@@ -21,6 +21,9 @@ const FALLBACKS: [&str; 6] = [
 const FIXTURES: [(&str, &[&str]); 4] =
     [("manual", &[]), ("library", &[]), ("library", &["--release", "--test=hello"]), ("plugin", &[])];
 
+/// An example outside of the workspace: nothing else needs its C library.
+const GLIB: &str = "examples/glib/Cargo.toml";
+
 /// One command, and what it checks.
 pub(crate) struct Step {
     title: String,
@@ -35,6 +38,7 @@ pub(crate) fn all(skip_fallbacks: bool) -> Vec<Step> {
     steps.extend(lints());
     steps.extend(documentation());
     steps.extend(FIXTURES.iter().map(|(name, options)| fixture(name, options)));
+    steps.push(Step::new("example glib", ["test", "--quiet", "--manifest-path", GLIB]).target_directory("fixtures"));
     if !skip_fallbacks {
         steps.extend(FALLBACKS.iter().map(|fallback| forced(fallback, nextest)));
     }
@@ -51,16 +55,20 @@ fn formatting() -> Vec<Step> {
         let packages: &[&str] = if name == "library" { &["--package=greeter", "--package=hello"] } else { &[] };
         steps.push(step.with([manifest(name)]).with(packages));
     }
+    steps.push(Step::new("formatting of the example glib", ["fmt", "--check", "--manifest-path", GLIB]));
     steps
 }
 
-fn lints() -> [Step; 3] {
+fn lints() -> [Step; 4] {
     let deny = ["--", "-D", "warnings"];
     [
         Step::new("lints", ["clippy", "--workspace", "--all-targets"]).with(deny),
         Step::new("lints with all features", ["clippy", "--package=anyfork", "--all-targets", "--all-features"])
             .with(deny),
         Step::new("lints without features", ["clippy", "--package=anyfork", "--all-targets", "--no-default-features"])
+            .with(deny),
+        Step::new("lints of the example glib", ["clippy", "--all-targets", "--manifest-path", GLIB])
+            .target_directory("fixtures")
             .with(deny),
     ]
 }

@@ -15,7 +15,7 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 3] = [
+const NEEDS: [Need; 4] = [
     Need {
         what: "a C compiler with the headers of the C library, as `cc` or in the variable CC",
         is_there: compiles_c,
@@ -24,6 +24,12 @@ const NEEDS: [Need; 3] = [
     // The scripts of the example `cgi`.
     Need { what: "Perl, as `perl`", is_there: || runs("perl"), packages: &["perl"] },
     Need { what: "Python, as `python3`", is_there: || runs("python3"), packages: &["python3"] },
+    // The example `glib`.
+    Need {
+        what: "the C library GLib with its headers, as `pkg-config` finds it",
+        is_there: has_glib,
+        packages: &["libglib2.0-dev", "pkg-config"],
+    },
 ];
 
 /// Something that comes with the Rust toolchain: the subcommand, and how to get it.
@@ -101,6 +107,10 @@ fn compiles_c() -> bool {
     // A compiler that has ended already says the rest with its status.
     let _ = child.stdin.take().map(|mut source| source.write_all(b"#include <stdio.h>\n#include <pthread.h>\n"));
     child.wait().is_ok_and(|status| status.success())
+}
+
+fn has_glib() -> bool {
+    succeeds(Command::new("pkg-config").args(["--exists", "glib-2.0 >= 2.56", "gobject-2.0"]))
 }
 
 fn runs(program: &str) -> bool {
