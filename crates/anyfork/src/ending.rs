@@ -4,7 +4,7 @@ use crate::child::{Child, Output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exited::Exited;
 use crate::pump::{Pump, Pumped};
-use crate::rt::{Link, Pending};
+use crate::rt::{Awaited, Link};
 use crate::starting::{Options, Starting};
 use crate::status::ExitStatus;
 use crate::watch::{self, Lookout, Watch};
@@ -231,13 +231,7 @@ impl<T: Ended> AsFd for Ending<T> {
     }
 }
 
-impl<T: Ended> Pending for Ending<T> {
-    type Output = T;
-
-    fn try_finish(&mut self) -> Result<Option<T>> {
-        Ending::try_finish(self)
-    }
-
+impl<T: Ended> Awaited for Ending<T> {
     fn watch(&self) -> Result<&Arc<Watch>> {
         Ending::watch(self)
     }

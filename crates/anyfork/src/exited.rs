@@ -1,7 +1,7 @@
 //! The end of a worker, as a value that an event loop can wait for.
 
 use crate::error::{Error, Result};
-use crate::rt::{Link, Pending};
+use crate::rt::{Awaited, Link};
 use crate::status::ExitStatus;
 use crate::sys::pidfd::Life;
 use crate::watch::{self, Lookout, Watch};
@@ -14,8 +14,8 @@ use std::time::Instant;
 
 /// The end of a worker: made by [`Worker::exited`](crate::Worker::exited).
 ///
-/// Call [`try_finish`](Exited::try_finish); while it returns `None`, wait until the descriptor ([`AsFd`]) is readable and call it again. Works
-/// with level-triggered and edge-triggered loops. Dropping it changes nothing for the worker.
+/// **Await** it (features `tokio`, `smol`), or [wait](Exited::wait) for it, or bring it into any other event loop: call [`try_finish`](Exited::try_finish); while it returns
+/// `None`, wait until the descriptor ([`AsFd`]) is readable, and call it again. See [`Pending`](crate::Pending). Dropping it changes nothing for the worker.
 ///
 /// ```
 /// # use std::os::fd::AsFd;
@@ -104,13 +104,7 @@ impl AsFd for Exited {
     }
 }
 
-impl Pending for Exited {
-    type Output = ExitStatus;
-
-    fn try_finish(&mut self) -> Result<Option<ExitStatus>> {
-        Exited::try_finish(self)
-    }
-
+impl Awaited for Exited {
     fn watch(&self) -> Result<&Arc<Watch>> {
         Exited::watch(self)
     }

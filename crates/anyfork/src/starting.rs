@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::line::{Identity, Line};
 use crate::process::DEFAULT_DEADLINE;
-use crate::rt::{Link, Pending};
+use crate::rt::{Awaited, Link};
 use crate::template::Template;
 use crate::watch::{self, Lookout, Watch};
 use crate::wire::Role;
@@ -20,8 +20,8 @@ use std::time::{Duration, Instant};
 /// A process that is being started: made by [`Process::start`](crate::Process::start) (`T` is a [`Worker`]),
 /// [`Process::start_template`](crate::Process::start_template) (a [`Template`]) and [`Command::start`](crate::Command::start) (a [`Child`]).
 ///
-/// Call [`try_finish`](Starting::try_finish); while it returns `None`, wait until the descriptor ([`AsFd`]) is readable, or the
-/// [`deadline`](Starting::deadline) has come, and call it again.
+/// **Await** it (features `tokio`, `smol`), or [wait](Starting::wait) for it, or bring it into any other event loop: call [`try_finish`](Starting::try_finish); while
+/// it returns `None`, wait until the descriptor ([`AsFd`]) is readable, and call it again. See [`Pending`](crate::Pending). The start is under way without that, too.
 ///
 /// **Dropping** it before it has finished gives the start up: the process never enters its entry, or is killed
 /// if it just has. Nothing blocks.
@@ -47,7 +47,7 @@ use std::time::{Duration, Instant};
 #[must_use = "dropping it gives the start up"]
 pub struct Starting<T: Started> {
     /// `None` once there is a result.
-    state: Option<Result<Launched>>,
+    state: Option<Result<Box<Launched>>>,
     /// What belongs to the result and is here already.
     parts: T::Parts,
     options: Options,
@@ -145,7 +145,7 @@ impl sealed::FromReply for Template {
 
 impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
-        let launched = launched.and_then(|mut launched| launched.push_on().map(|_| launched));
+        let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
         let now = Instant::now();
         let deadline = now.checked_add(options.deadline).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
         let (lookout, link) = Default::default();
@@ -205,7 +205,7 @@ impl<T: Started> Starting<T> {
         }
     }
 
-    fn finish(&mut self, mut launched: Launched, pid: u32, pidfd: Option<OwnedFd>) -> Result<Option<T>> {
+    fn finish(&mut self, mut launched: Box<Launched>, pid: u32, pidfd: Option<OwnedFd>) -> Result<Option<T>> {
         let line = launched.line.take();
         if let (true, Some((line, id))) = (launched.prepares, &line) {
             line.mark(*id, self.options.role);
@@ -267,13 +267,7 @@ impl<T: Started> AsFd for Starting<T> {
     }
 }
 
-impl<T: Started> Pending for Starting<T> {
-    type Output = T;
-
-    fn try_finish(&mut self) -> Result<Option<T>> {
-        Starting::try_finish(self)
-    }
-
+impl<T: Started> Awaited for Starting<T> {
     fn watch(&self) -> Result<&Arc<Watch>> {
         Starting::watch(self)
     }

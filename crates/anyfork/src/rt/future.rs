@@ -4,7 +4,7 @@
 use super::smol;
 #[cfg(feature = "tokio")]
 use super::tokio;
-use super::{Pending, Result};
+use super::{Awaited, Result};
 use crate::ending::{Ended, Ending};
 use crate::error::Error;
 #[cfg(not(feature = "smol"))]
@@ -20,7 +20,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 /// Polls a pending value, for its `Future`.
-pub(crate) fn poll<P: Pending>(pending: &mut P, context: &mut Context<'_>) -> Poll<Result<P::Output>> {
+pub(crate) fn poll<P: Awaited>(pending: &mut P, context: &mut Context<'_>) -> Poll<Result<P::Output>> {
     loop {
         if let Some(output) = pending.try_finish()? {
             *pending.link() = Link::default();

@@ -9,20 +9,16 @@ pub mod smol;
 pub mod tokio;
 
 use crate::error::Result;
+use crate::pending::Pending;
 use crate::watch::Watch;
 #[cfg(any(feature = "smol", feature = "tokio"))]
 pub(crate) use future::Link;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// A value that will have a result.
+/// What an adapter needs of a pending value.
 #[cfg_attr(not(any(feature = "smol", feature = "tokio")), allow(dead_code, reason = "nobody can await it then"))]
-pub(crate) trait Pending {
-    type Output;
-
-    /// The result, if it is there. Never blocks.
-    fn try_finish(&mut self) -> Result<Option<Self::Output>>;
-
+pub(crate) trait Awaited: Pending {
     /// Readable when `try_finish` has something to do, but for the deadline.
     fn watch(&self) -> Result<&Arc<Watch>>;
 

@@ -21,6 +21,7 @@ use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 /// The program on whose behalf a process exists; its end ends the templates.
 #[derive(Debug)]
@@ -150,17 +151,22 @@ fn announce(socket: impl AsFd, reply: &Reply) -> std::io::Result<()> {
     let descriptors: SmallVec<[_; 1]> = pidfd.iter().map(AsFd::as_fd).collect();
     let mut bytes = Bytes::new();
     reply.append(&mut bytes, descriptors.len() as u16);
-    // A stream socket may take a part; a reply this short is taken whole.
-    match socket::send(&socket, &bytes, &descriptors, Blocking::Yes) {
-        // Of this user's descriptors are too many under way (unix(7)): then without.
-        Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) => {
-            let mut bytes = Bytes::new();
-            reply.append(&mut bytes, 0);
-            socket::send(&socket, &bytes, &[], Blocking::Yes).map(drop)
+    // Of this user's descriptors are too many under way (unix(7)): until those who wait take them in, or else without one.
+    for _ in 0..PATIENCE.as_millis() {
+        // A stream socket may take a part; a reply this short is taken whole.
+        match socket::send(&socket, &bytes, &descriptors, Blocking::Yes) {
+            Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) => {}
+            sent => return sent.map(drop),
         }
-        sent => sent.map(drop),
+        std::thread::sleep(Duration::from_millis(1));
     }
+    let mut bytes = Bytes::new();
+    reply.append(&mut bytes, 0);
+    socket::send(&socket, &bytes, &[], Blocking::Yes).map(drop)
 }
+
+/// How long a reply may wait for room.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 fn send_failure(socket: impl AsFd, failure: Failure, blocking: Blocking) {
     let mut bytes = Bytes::new();
