@@ -104,7 +104,11 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
 
 fn single(step: &'static str) -> Result<SingleThread> {
     threads::single().map_err(|threads| {
-        Error::new(ErrorKind::Threads, step, format!("the program already has {threads}; call it before they start"))
+        let remedy = match threads.are_of_a_runtime() {
+            true => "call it before the async runtime is built, in a `main` that is not async",
+            false => "call it before they start",
+        };
+        Error::new(ErrorKind::Threads, step, format!("the program already has {threads}; {remedy}"))
     })
 }
 

@@ -16,6 +16,7 @@ mod entry;
 mod error;
 mod exited;
 mod extract;
+mod give_away;
 mod handover;
 mod init;
 mod inputs;
@@ -37,6 +38,7 @@ mod starting;
 mod status;
 mod sys;
 mod template;
+mod trace;
 mod tree;
 mod watch;
 mod wire;
@@ -65,6 +67,8 @@ pub use pty::{Pty, PtySize};
 pub use starting::{Started, Starting};
 pub use status::{ExitStatus, Usage};
 pub use template::Template;
+#[cfg(feature = "tracing")]
+pub use trace::context as trace_context;
 pub use worker::Worker;
 
 /// What the macros use. Not part of the interface.

@@ -13,6 +13,8 @@ use crate::starting::{Options, Started, Starting};
 use crate::sys::memfd;
 use crate::sys::socket;
 use crate::template::Template;
+#[cfg(feature = "tracing")]
+use crate::trace;
 use crate::wire::{CallArg, INLINE_ARGUMENT, Order, Role};
 use crate::worker::Worker;
 use std::os::fd::{AsFd, OwnedFd};
@@ -64,6 +66,8 @@ pub struct Process {
     orders: Outbox,
     options: Options,
     launched: Option<Launched>,
+    #[cfg(feature = "tracing")]
+    context: Option<String>,
     /// The first thing that went wrong.
     error: Option<Error>,
 }
@@ -104,7 +108,15 @@ impl Process {
 
     pub(crate) fn of(origin: Origin) -> Self {
         let options = Options::new(Role::Free);
-        Process { origin, orders: Outbox::default(), options, launched: None, error: None }
+        Process {
+            origin,
+            orders: Outbox::default(),
+            options,
+            launched: None,
+            #[cfg(feature = "tracing")]
+            context: None,
+            error: None,
+        }
     }
 
     /// Adds an argument: any octets, also none, also with NULs. Numbers are written in decimal.
@@ -221,6 +233,20 @@ impl Process {
         self
     }
 
+    /// Where the caller's trace is, for the span `run` of the entry and for [`trace_context`](crate::trace_context()) in the worker: a W3C `traceparent`, say. If nothing is set, and a
+    /// subscriber is there, it is the span in which the process is started.
+    ///
+    /// With the feature `tracing`.
+    #[cfg(feature = "tracing")]
+    pub fn trace_context(mut self, context: impl Into<String>) -> Self {
+        let context = context.into();
+        if context.len() > LONGEST_NAME {
+            self.keep(Error::new(ErrorKind::InvalidInput, "trace_context", "a context is at most 4096 bytes"));
+        }
+        self.context = Some(context);
+        self
+    }
+
     /// How long a start may take, from the moment that `run`, `start` or `template` has given its orders: 30 s if not set. Measured by the monotonic clock.
     ///
     /// When it passes, the start fails with [`Deadline`](ErrorKind::Deadline), and the process never enters its entry,
@@ -262,6 +288,10 @@ impl Process {
         if entry.len() > LONGEST_NAME {
             self.keep(Error::new(ErrorKind::InvalidInput, "start", "an entry's name is at most 4096 bytes"));
         }
+        #[cfg(feature = "tracing")]
+        if let Some(context) = self.context.take().or_else(trace::current_context) {
+            self.orders.push(&Order::Context(context.as_bytes()), []);
+        }
         self.orders.push(&Order::Run { entry: entry.as_bytes() }, []);
         self.finish(format!("start {entry}"))
     }
@@ -289,45 +319,16 @@ impl Process {
         self.start_template().wait()
     }
 
-    /// The process as a descriptor that can be sent to another process, which takes it up with
-    /// [`from_fd`](Process::from_fd). (AnyEvent::Fork's `to_fh`.) Blocks until what was queued has been sent, until the deadline at the longest.
-    ///
-    /// The process stays a child of its template; its exit status can be had there only as far as the kernel tells it to
-    /// everybody (Linux 6.15).
-    ///
-    /// # Errors
-    /// What went wrong so far, or [`Deadline`](ErrorKind::Deadline).
-    pub fn into_fd(mut self) -> Result<OwnedFd> {
-        let mut launched = self.take_launched(true)?;
-        let now = Instant::now();
-        let until = now.checked_add(self.options.deadline).unwrap_or(now + DEFAULT_DEADLINE);
-        let step = "hand a process over";
-        let pushed = match launched.push_all(until) {
-            Ok(false) => Err(Error::new(ErrorKind::Deadline, step, "the deadline passed; the process was given up")),
-            pushed => pushed,
-        };
-        if let Err(error) = pushed {
-            launched.give_up();
-            return Err(error);
-        }
-        if let Some((line, id)) = &launched.line {
-            // It is not this process's any more; until it runs, its death signal still binds it to the template.
-            line.mark(*id, Role::Free);
-            line.forget(*id);
-        }
-        launched.into_socket().ok_or_else(|| Error::new(ErrorKind::ProcessGone, step, ""))
-    }
-
-    /// Takes up a process that another one gave away with [`into_fd`](Process::into_fd). (AnyEvent::Fork's `new_from_fh`.)
-    ///
-    /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if the descriptor is no connected Unix stream socket.
-    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
-        check_socket(&fd, "take up a process")?;
-        let launched = Launched::elsewhere(fd);
+    /// A process that somebody else started.
+    pub(crate) fn elsewhere(launched: Launched) -> Self {
         let mut process = Self::of(Origin::Elsewhere);
         process.launched = Some(launched);
-        Ok(process)
+        process
+    }
+
+    pub(crate) fn deadline_from_now(&self) -> Instant {
+        let now = Instant::now();
+        now.checked_add(self.options.deadline).unwrap_or(now + DEFAULT_DEADLINE)
     }
 
     fn finish<T: Started<Parts = ()>>(mut self, what: String) -> Starting<T> {
@@ -336,7 +337,7 @@ impl Process {
     }
 
     /// The process, with all that was queued: from here on somebody else sees to its end.
-    fn take_launched(&mut self, prepares: bool) -> Result<Launched> {
+    pub(crate) fn take_launched(&mut self, prepares: bool) -> Result<Launched> {
         self.launch(prepares)?;
         self.launched.take().ok_or_else(|| Error::new(ErrorKind::ProcessGone, "start", ""))
     }
@@ -405,15 +406,5 @@ impl Drop for Process {
         if let Some(launched) = &mut self.launched {
             launched.give_up();
         }
-    }
-}
-
-/// A descriptor that comes from elsewhere must at least be of the right kind.
-pub(crate) fn check_socket(fd: &OwnedFd, step: &'static str) -> Result<()> {
-    if socket::is_unix_stream(fd) {
-        Ok(())
-    } else {
-        let got = crate::descriptor::kind(fd);
-        Err(Error::new(ErrorKind::InvalidInput, step, format!("expected a Unix stream socket, got {got}")))
     }
 }

@@ -7,6 +7,7 @@ use crate::line::{Identity, Line};
 use crate::process::DEFAULT_DEADLINE;
 use crate::rt::{Awaited, Link};
 use crate::template::Template;
+use crate::trace;
 use crate::watch::{self, Lookout, Watch};
 use crate::wire::Role;
 use crate::worker::{Lifeline, Worker};
@@ -54,6 +55,7 @@ pub struct Starting<T: Started> {
     deadline: Instant,
     /// What is being started, for messages.
     what: String,
+    trace: trace::Start,
     lookout: Lookout,
     link: Link,
     result: PhantomData<fn() -> T>,
@@ -103,6 +105,7 @@ pub(crate) mod sealed {
         pub(crate) line: Option<(Arc<Line>, u64)>,
         pub(crate) is_child: bool,
         pub(crate) options: Options,
+        pub(crate) trace: trace::Life,
     }
 }
 use sealed::Ready;
@@ -111,12 +114,12 @@ impl sealed::FromReply for Worker {
     type Parts = ();
 
     fn from_reply(ready: Ready, (): ()) -> Result<Self> {
-        let Ready { pid, pidfd, socket, line, options, .. } = ready;
+        let Ready { pid, pidfd, socket, line, options, trace, .. } = ready;
         let socket = UnixStream::from(socket);
         if !options.blocking_socket {
             socket.set_nonblocking(true).map_err(|error| Error::system("make the socket non-blocking", error))?;
         }
-        Ok(Worker::new(Lifeline::new(pid, pidfd, line), socket, options.kill_on_drop))
+        Ok(Worker::new(Lifeline::new(pid, pidfd, line, trace), socket, options.kill_on_drop))
     }
 }
 
@@ -124,8 +127,8 @@ impl sealed::FromReply for Child {
     type Parts = Parts;
 
     fn from_reply(ready: Ready, parts: Parts) -> Result<Self> {
-        let Ready { pid, pidfd, line, options, .. } = ready;
-        Ok(Child::new(Lifeline::new(pid, pidfd, line), parts, options.kill_on_drop))
+        let Ready { pid, pidfd, line, options, trace, .. } = ready;
+        Ok(Child::new(Lifeline::new(pid, pidfd, line, trace), parts, options.kill_on_drop))
     }
 }
 
@@ -148,8 +151,8 @@ impl<T: Started> Starting<T> {
         let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
         let now = Instant::now();
         let deadline = now.checked_add(options.deadline).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
-        let (lookout, link) = Default::default();
-        Starting { state: Some(launched), parts, options, deadline, what, lookout, link, result: PhantomData }
+        let (trace, (lookout, link)) = (trace::Start::new(&what), Default::default());
+        Starting { state: Some(launched), parts, options, deadline, what, trace, lookout, link, result: PhantomData }
     }
 
     /// A start that failed before it began.
@@ -176,6 +179,7 @@ impl<T: Started> Starting<T> {
             Some(Ok(launched)) => launched,
             Some(Err(_)) => {
                 let Some(Err(error)) = self.state.take() else { return Ok(None) };
+                self.trace.failed(&error);
                 return Err(error);
             }
             None => return Err(Error::new(ErrorKind::InvalidInput, self.what.clone(), "it has finished before")),
@@ -200,6 +204,7 @@ impl<T: Started> Starting<T> {
             Err(error) => {
                 launched.give_up();
                 self.state = None;
+                self.trace.failed(&error);
                 Err(error)
             }
         }
@@ -213,7 +218,8 @@ impl<T: Started> Starting<T> {
         let is_child = launched.is_child;
         let Some(socket) = launched.into_socket() else { return Ok(None) };
         let parts = std::mem::take(&mut self.parts);
-        T::from_reply(Ready { pid, pidfd, socket, line, is_child, options: self.options }, parts).map(Some)
+        let trace = self.trace.ready(pid);
+        T::from_reply(Ready { pid, pidfd, socket, line, is_child, options: self.options, trace }, parts).map(Some)
     }
 
     /// Waits until the process is ready. Blocks, until the deadline at the longest.

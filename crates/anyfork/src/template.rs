@@ -1,18 +1,12 @@
 //! Templates: prepared processes that only fork.
 
-use crate::channel::Outbox;
 use crate::command::Command;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
-use crate::launched::Launched;
 use crate::line::Line;
-use crate::process::{self, Origin, Process};
-use crate::starting::{Options, Starting};
-use crate::sys::pidfd;
-use crate::sys::socket::Blocking;
-use crate::wire::{Order, Role};
+use crate::process::{Origin, Process};
 use std::ffi::OsStr;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -80,36 +74,8 @@ impl Template {
         self.line.identity()?.pidfd.as_ref().map(AsFd::as_fd)
     }
 
-    /// The template as a descriptor that can be sent to another process, which takes it up with
-    /// [`from_fd`](Template::from_fd). (AnyEvent::Fork's `to_fh`.)
-    ///
-    /// The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
-    /// everybody (Linux 6.15). If nobody takes the descriptor up and it is closed, the template ends.
-    ///
-    /// # Errors
-    /// [`System`](ErrorKind::System) if the descriptor cannot be duplicated, [`ForeignHandle`](ErrorKind::ForeignHandle) in a
-    /// fork of the program.
-    pub fn into_fd(self) -> Result<OwnedFd> {
-        if self.line.is_foreign() {
-            return Err(Error::foreign("hand a template over"));
-        }
-        self.line.give_away().map_err(|error| Error::system("hand a template over", error))
-    }
-
-    /// Takes up a template that another process gave away with [`into_fd`](Template::into_fd): it ends with this process
-    /// from now on. (AnyEvent::Fork's `new_from_fh`.) Blocks until it answers, 30 s at the longest.
-    ///
-    /// # Errors
-    /// [`InvalidInput`](ErrorKind::InvalidInput) if the descriptor is no connected Unix stream socket,
-    /// [`Deadline`](ErrorKind::Deadline) or [`Protocol`](ErrorKind::Protocol) if there is no template at its other end.
-    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
-        process::check_socket(&fd, "take up a template")?;
-        let mut orders = Outbox::default();
-        orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self());
-        orders.flush(&fd, Blocking::No).map_err(|error| Error::system("take up a template", error))?;
-        let launched = Launched::elsewhere(fd);
-        let options = Options::new(Role::Template);
-        Starting::new(Ok(launched), (), options, "take up a template".into()).wait()
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
     }
 
     /// Makes this the template from which [`Process::new`] forks.

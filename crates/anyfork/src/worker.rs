@@ -8,6 +8,7 @@ use crate::maker::Maker;
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
 use crate::sys::wait::{self, Which};
+use crate::trace;
 use crate::watch::{self, TICK};
 use rustix::event::PollFlags;
 use rustix::process::{Pid, Signal};
@@ -178,10 +179,11 @@ pub(crate) struct Lifeline {
     status: OnceLock<ExitStatus>,
     /// When it was first seen dead without anybody to tell how.
     orphaned_at: Mutex<Option<Instant>>,
+    trace: trace::Life,
 }
 
 impl Lifeline {
-    pub(crate) fn new(pid: u32, pidfd: Option<OwnedFd>, line: Option<(Arc<Line>, u64)>) -> Self {
+    pub(crate) fn new(pid: u32, pidfd: Option<OwnedFd>, line: Option<(Arc<Line>, u64)>, trace: trace::Life) -> Self {
         Lifeline {
             pid,
             hangs_up: pidfd.as_ref().is_some_and(pidfd::hangs_up_when_reaped),
@@ -190,6 +192,7 @@ impl Lifeline {
             maker: Maker::this(),
             status: OnceLock::new(),
             orphaned_at: Mutex::new(None),
+            trace,
         }
     }
 
@@ -238,7 +241,13 @@ impl Lifeline {
             }
             None => self.ask_others(life)?,
         };
-        Ok(status.map(|status| *self.status.get_or_init(|| status)))
+        let keep = |status| {
+            *self.status.get_or_init(|| {
+                self.trace.ended(&status);
+                status
+            })
+        };
+        Ok(status.map(keep))
     }
 
     /// Without a template of its own the process has been adopted: by the default template, or by the system.

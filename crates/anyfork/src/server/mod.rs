@@ -59,6 +59,8 @@ pub(crate) struct Process {
     pub(crate) inputs: VecDeque<Input>,
     pub(crate) owner: Owner,
     pub(crate) name: Option<String>,
+    /// Where the caller's trace is.
+    context: Option<String>,
     pub(crate) role: Role,
     /// Whether it is the first of its kind below its owner, and adopts orphans.
     pub(crate) adopts: bool,
@@ -83,6 +85,7 @@ impl Process {
             inputs: VecDeque::new(),
             owner,
             name: None,
+            context: None,
             role: Role::Preparing,
             adopts: false,
             single: None,

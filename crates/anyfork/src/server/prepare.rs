@@ -57,6 +57,7 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
             process.single = None;
             call(entry, args, descriptors)?;
         }
+        Order::Context(context) => process.context = Some(String::from_utf8_lossy(context).into_owned()),
         Order::Name(name) => process.name = Some(String::from_utf8_lossy(name).into_owned()),
         Order::Bundle { .. } => process.inbox.insert(&sealed(descriptors.next())?),
         // A process that is prepared ends with its template, which ends with its owner: so it stays.

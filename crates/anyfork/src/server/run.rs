@@ -5,6 +5,7 @@ use crate::entry::{self, Finished, Registration};
 use crate::inputs::Inputs;
 use crate::sys::exit;
 use crate::sys::threads;
+use crate::trace;
 use crate::wire::{Failure, Reply};
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -21,7 +22,7 @@ pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
         Err(failure) => process.fail(failure),
     };
     go_on_without_parent(&process);
-    let Process { socket, owner, .. } = process;
+    let Process { socket, owner, context, .. } = process;
     // Closes its descriptor. Freeing the rest would copy pages that are shared with the template, to no end.
     drop(owner.leave());
     // Who started this process may have given up by now (its deadline passed, or it is gone): then it never starts.
@@ -30,6 +31,7 @@ pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
         exit::now(0);
     }
     drop(socket);
+    let run = trace::Run::new(entry.name, pid, context.as_deref());
     let code = match panic::catch_unwind(AssertUnwindSafe(bound)) {
         Ok(Finished::Code(code)) => i32::from(code),
         Ok(Finished::Error(error)) => {
@@ -39,6 +41,7 @@ pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
         }
         Err(_) => exit::PANICKED,
     };
+    run.ended(code);
     exit::flush_output();
     // A socket that no parameter took has been kept open to here, so that the other end sees the end.
     inputs.take_socket();

@@ -12,6 +12,7 @@ use crate::sys::launch::{Stacks, Started};
 use crate::sys::signal::{self, Deaf};
 use crate::sys::socket::Blocking;
 use crate::sys::threads::{self, SingleThread, Threads};
+use crate::trace;
 use crate::wire::{Failure, FailureKind, Malformed, Order, Reply, Role};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{DumpableBehavior, Signal};
@@ -211,13 +212,20 @@ impl Template {
             self.descriptors_were_lost(id);
             return Became::Same;
         };
+        let span = trace::Fork::new();
         let forked = match threads::single() {
             Ok(proof) => fork::fork(proof).map_err(|error| Failure::system("fork in the template", &error)),
             Err(threads) => Err(has_threads("fork", &threads)),
         };
         match forked {
-            Ok(Fork::Child(single)) => return Became::Child { single, socket, role, exec },
-            Ok(Fork::Parent(pid)) => self.reaper.add(pid, Child { id: Some(id), role }),
+            Ok(Fork::Child(single)) => {
+                span.go_on_inside();
+                return Became::Child { single, socket, role, exec };
+            }
+            Ok(Fork::Parent(pid)) => {
+                self.reaper.add(pid, Child { id: Some(id), role });
+                span.made(pid);
+            }
             Err(failure) => send_failure(socket, failure, Blocking::No),
         }
         Became::Same
@@ -380,10 +388,11 @@ fn parent() -> u32 {
 }
 
 fn has_threads(step: &str, threads: &Threads) -> Failure {
-    let message = format!(
-        "it has {threads}; a fork would copy one of them and the locks of all: \
-         end threads in the preparation, or start them in the workers"
-    );
+    let remedy = match threads.are_of_a_runtime() {
+        true => "build the async runtime in the workers: #[anyfork::entry(tokio)] or #[anyfork::entry(smol)] does",
+        false => "end threads in the preparation, or start them in the workers",
+    };
+    let message = format!("it has {threads}; a fork would copy one of them and the locks of all: {remedy}");
     Failure::new(FailureKind::Threads, step, "", message)
 }
 

@@ -15,6 +15,14 @@ pub(crate) struct SingleThread(std::marker::PhantomData<*const ()>);
 /// The names of all threads of a process that has more than one; none if they cannot be had, for want of `/proc`.
 pub(crate) struct Threads(Vec<String>);
 
+impl Threads {
+    /// Whether some of them are those of an async runtime, by what tokio, async-io, smol and async-std call theirs.
+    pub(crate) fn are_of_a_runtime(&self) -> bool {
+        const NAMES: [&str; 6] = ["tokio-rt-worker", "tokio-runtime-w", "async-io", "smol-", "blocking-", "async-std/"];
+        self.0.iter().any(|thread| NAMES.iter().any(|name| thread.starts_with(name)))
+    }
+}
+
 /// Such as `3 threads (main (12), a (13), b (14))`.
 impl fmt::Display for Threads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -56,6 +64,14 @@ fn names() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_threads_of_a_runtime_are_known() {
+        let threads = |names: &[&str]| Threads(names.iter().map(|name| format!("{name} (12)")).collect());
+        assert!(threads(&["main", "tokio-rt-worker"]).are_of_a_runtime());
+        assert!(threads(&["main", "async-io"]).are_of_a_runtime());
+        assert!(!threads(&["main", "worker"]).are_of_a_runtime());
+    }
 
     #[test]
     fn a_second_thread_is_seen_and_named() {

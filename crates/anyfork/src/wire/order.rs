@@ -78,6 +78,8 @@ pub(crate) enum Order<'a> {
     },
     /// What `ps` shows.
     Name(&'a [u8]),
+    /// Where the caller's trace is: for the span of the entry.
+    Context(&'a [u8]),
     /// More orders, in a sealed memfd. The payload is padding: each message that carries descriptors needs a byte.
     Bundle {
         padding: &'a [u8],
@@ -148,6 +150,7 @@ mod kind {
     pub(super) const END: u16 = 16;
     pub(super) const BECOME: u16 = 17;
     pub(super) const SPAWN: u16 = 18;
+    pub(super) const CONTEXT: u16 = 19;
 }
 
 impl<'a> Order<'a> {
@@ -164,6 +167,7 @@ impl<'a> Order<'a> {
             }
             Order::Arg(octets)
             | Order::Name(octets)
+            | Order::Context(octets)
             | Order::Run { entry: octets }
             | Order::Become { program: octets }
             | Order::Bundle { padding: octets } => w.raw(octets),
@@ -230,6 +234,7 @@ impl<'a> Order<'a> {
                 Order::Call { entry, args }
             }
             kind::NAME => Order::Name(r.rest()),
+            kind::CONTEXT => Order::Context(r.rest()),
             kind::BUNDLE => Order::Bundle { padding: r.rest() },
             kind::BIND => Order::Bind,
             kind::TEMPLATE => Order::Template,
@@ -274,6 +279,7 @@ impl<'a> Order<'a> {
             Order::Descriptors => kind::DESCRIPTORS,
             Order::Call { .. } => kind::CALL,
             Order::Name(_) => kind::NAME,
+            Order::Context(_) => kind::CONTEXT,
             Order::Bundle { .. } => kind::BUNDLE,
             Order::Bind => kind::BIND,
             Order::Template => kind::TEMPLATE,
@@ -305,6 +311,7 @@ mod tests {
             (Order::Descriptors, 253),
             (Order::Call { entry: b"a::b", args: vec![CallArg::Inline(b""), CallArg::Sealed] }, 1),
             (Order::Name(b"n"), 0),
+            (Order::Context(b"c"), 0),
             (Order::Bundle { padding: &[0; 3] }, 1),
             (Order::Bind, 0),
             (Order::Template, 0),
@@ -356,6 +363,7 @@ mod tests {
                 Order::Hello(_)
                     | Order::Arg(_)
                     | Order::Name(_)
+                    | Order::Context(_)
                     | Order::Run { .. }
                     | Order::Bundle { .. }
                     | Order::Become { .. }

@@ -1,0 +1,95 @@
+//! Processes and templates that go from one program to another, as descriptors.
+
+use crate::channel::Outbox;
+use crate::error::{Error, ErrorKind, Result};
+use crate::launched::Launched;
+use crate::process::Process;
+use crate::starting::{Options, Starting};
+use crate::sys::pidfd;
+use crate::sys::socket::{self, Blocking};
+use crate::template::Template;
+use crate::wire::{Order, Role};
+use std::os::fd::OwnedFd;
+
+impl Process {
+    /// The process as a descriptor that can be sent to another process, which takes it up with
+    /// [`from_fd`](Process::from_fd). (AnyEvent::Fork's `to_fh`.) Blocks until what was queued has been sent, until the deadline at the longest.
+    ///
+    /// The process stays a child of its template; its exit status can be had there only as far as the kernel tells it to
+    /// everybody (Linux 6.15).
+    ///
+    /// # Errors
+    /// What went wrong so far, or [`Deadline`](ErrorKind::Deadline).
+    pub fn into_fd(mut self) -> Result<OwnedFd> {
+        let mut launched = self.take_launched(true)?;
+        let step = "hand a process over";
+        let pushed = match launched.push_all(self.deadline_from_now()) {
+            Ok(false) => Err(Error::new(ErrorKind::Deadline, step, "the deadline passed; the process was given up")),
+            pushed => pushed,
+        };
+        if let Err(error) = pushed {
+            launched.give_up();
+            return Err(error);
+        }
+        if let Some((line, id)) = &launched.line {
+            // It is not this process's any more; until it runs, its death signal still binds it to the template.
+            line.mark(*id, Role::Free);
+            line.forget(*id);
+        }
+        launched.into_socket().ok_or_else(|| Error::new(ErrorKind::ProcessGone, step, ""))
+    }
+
+    /// Takes up a process that another one gave away with [`into_fd`](Process::into_fd). (AnyEvent::Fork's `new_from_fh`.)
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the descriptor is no connected Unix stream socket.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        check_socket(&fd, "take up a process")?;
+        Ok(Process::elsewhere(Launched::elsewhere(fd)))
+    }
+}
+
+impl Template {
+    /// The template as a descriptor that can be sent to another process, which takes it up with
+    /// [`from_fd`](Template::from_fd). (AnyEvent::Fork's `to_fh`.)
+    ///
+    /// The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
+    /// everybody (Linux 6.15). If nobody takes the descriptor up and it is closed, the template ends.
+    ///
+    /// # Errors
+    /// [`System`](ErrorKind::System) if the descriptor cannot be duplicated, [`ForeignHandle`](ErrorKind::ForeignHandle) in a
+    /// fork of the program.
+    pub fn into_fd(self) -> Result<OwnedFd> {
+        let line = self.line();
+        if line.is_foreign() {
+            return Err(Error::foreign("hand a template over"));
+        }
+        line.give_away().map_err(|error| Error::system("hand a template over", error))
+    }
+
+    /// Takes up a template that another process gave away with [`into_fd`](Template::into_fd): it ends with this process
+    /// from now on. (AnyEvent::Fork's `new_from_fh`.) Blocks until it answers, 30 s at the longest.
+    ///
+    /// # Errors
+    /// [`InvalidInput`](ErrorKind::InvalidInput) if the descriptor is no connected Unix stream socket,
+    /// [`Deadline`](ErrorKind::Deadline) or [`Protocol`](ErrorKind::Protocol) if there is no template at its other end.
+    pub fn from_fd(fd: OwnedFd) -> Result<Self> {
+        check_socket(&fd, "take up a template")?;
+        let mut orders = Outbox::default();
+        orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self());
+        orders.flush(&fd, Blocking::No).map_err(|error| Error::system("take up a template", error))?;
+        let launched = Launched::elsewhere(fd);
+        let options = Options::new(Role::Template);
+        Starting::new(Ok(launched), (), options, "take up a template".into()).wait()
+    }
+}
+
+/// A descriptor that comes from elsewhere must at least be of the right kind.
+fn check_socket(fd: &OwnedFd, step: &'static str) -> Result<()> {
+    if socket::is_unix_stream(fd) {
+        Ok(())
+    } else {
+        let got = crate::descriptor::kind(fd);
+        Err(Error::new(ErrorKind::InvalidInput, step, format!("expected a Unix stream socket, got {got}")))
+    }
+}
