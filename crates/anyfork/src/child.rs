@@ -4,11 +4,12 @@ use crate::command::Pipes;
 use crate::ending::Ending;
 #[cfg(doc)]
 use crate::error::ErrorKind;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exited::Exited;
 use crate::pty::Pty;
 use crate::status::ExitStatus;
-use crate::tree::Tree;
+use crate::sys::stdio::duplicate;
+use crate::tree::{Killing, Tree};
 use crate::watch::Watch;
 use crate::worker::{KillOnDrop, Lifeline};
 use rustix::process::Signal;
@@ -163,8 +164,15 @@ impl Child {
     /// [`System`](ErrorKind::System) if the kernel refuses (a process of another user: the others are killed), [`Deadline`](ErrorKind::Deadline) if some are still there after
     /// 10 s, [`Unsupported`](ErrorKind::Unsupported) without pidfds or `/proc`, [`InvalidInput`](ErrorKind::InvalidInput) if this program is in the control group itself.
     pub fn kill_tree(&self) -> Result<()> {
-        self.life.check_maker("kill_tree")?;
-        Tree { life: &self.life, leads_group: self.leads_group, cgroup: self.cgroup.as_ref() }.kill()
+        self.start_kill_tree().wait()
+    }
+
+    /// As [`kill_tree`](Child::kill_tree), as a value that an event loop can wait for. What can be found at once is stopped at the first question.
+    pub fn start_kill_tree(&self) -> Killing {
+        let cgroup = self.cgroup.as_ref().map(duplicate).transpose();
+        let cgroup = cgroup.map_err(|errno| Error::system("kill_tree", errno));
+        let of = |cgroup| Tree { life: Arc::clone(&self.life), leads_group: self.leads_group, cgroup };
+        Killing::new(cgroup.map(of))
     }
 
     /// As [`exited`](Child::exited), seen by a watch that somebody has already.

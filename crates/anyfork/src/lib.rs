@@ -69,6 +69,7 @@ pub use status::{ExitStatus, Usage};
 pub use template::Template;
 #[cfg(feature = "tracing")]
 pub use trace::context as trace_context;
+pub use tree::Killing;
 pub use worker::Worker;
 
 /// What the macros use. Not part of the interface.

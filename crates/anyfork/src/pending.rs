@@ -5,9 +5,10 @@ use crate::error::Result;
 use crate::exited::Exited;
 use crate::starting::{Started, Starting};
 use crate::status::ExitStatus;
+use crate::tree::Killing;
 use std::os::fd::AsFd;
 
-/// A value that will have a result: a [`Starting`], an [`Exited`] or an [`Ending`]. For code that brings any of them into an event loop.
+/// A value that will have a result: a [`Starting`], an [`Exited`], an [`Ending`] or a [`Killing`]. For code that brings any of them into an event loop.
 ///
 /// Ask with [`try_finish`](Pending::try_finish); while that returns `None`, wait until the descriptor ([`AsFd`]) is readable, and ask again.
 ///
@@ -94,4 +95,5 @@ pending! {
     [T: Started] Starting<T> => T;
     [] Exited => ExitStatus;
     [T: Ended] Ending<T> => T;
+    [] Killing => ();
 }

@@ -2,77 +2,185 @@
 
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
+use crate::rt::{Awaited, Link};
 use crate::sys::pidfd::{self, Life};
 use crate::sys::stat::Stat;
+use crate::watch::{self, Lookout, TICK, Watch};
 use crate::worker::Lifeline;
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
 /// A kill may take so long.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The pause between two looks at processes that are on their way out.
-const PAUSE: Duration = Duration::from_millis(1);
-
-pub(crate) struct Tree<'a> {
-    pub(crate) life: &'a Lifeline,
-    /// Whether the program's number is also that of its process group, and perhaps of its session.
-    pub(crate) leads_group: bool,
-    pub(crate) cgroup: Option<&'a OwnedFd>,
+/// A program and all that it has started, on their way to their end: made by [`Child::start_kill_tree`](crate::Child::start_kill_tree).
+///
+/// **Await** it (features `tokio`, `smol`), or [wait](Killing::wait) for it, or bring it into any other event loop: see [`Pending`](crate::Pending). Each question looks
+/// through `/proc`, which takes as long as there are processes, and once more each millisecond.
+///
+/// **Dropping** it before it has finished kills what has been found so far, and lets go on what was held up.
+#[derive(Debug)]
+#[must_use = "dropping it leaves those alive that have not been found yet"]
+pub struct Killing {
+    /// `None` once there is a result.
+    begun: Option<Result<Begun>>,
+    until: Instant,
+    lookout: Lookout,
+    link: Link,
 }
 
-impl Tree<'_> {
-    pub(crate) fn kill(&self) -> Result<()> {
-        if self.life.pidfd().is_none() {
-            return Err(Error::new(ErrorKind::Unsupported, "kill_tree", "there are no pidfds here"));
-        }
-        let until = Instant::now() + LIMIT;
-        match self.cgroup {
-            Some(cgroup) => kill_cgroup(cgroup, until),
-            None => self.walk(until),
-        }
+impl Killing {
+    /// `tree`, or why there is none.
+    pub(crate) fn new(tree: Result<Tree>) -> Self {
+        let begun = tree.and_then(|tree| {
+            tree.life.check_maker("kill_tree")?;
+            if tree.life.pidfd().is_none() {
+                return Err(Error::new(ErrorKind::Unsupported, "kill_tree", "there are no pidfds here"));
+            }
+            let is_frozen = tree.cgroup.as_ref().map_or(Ok(false), freeze)?;
+            Ok(Begun { tree, known: BTreeMap::new(), is_frozen })
+        });
+        let (lookout, link) = Default::default();
+        Killing { begun: Some(begun), until: Instant::now() + LIMIT, lookout, link }
     }
 
-    /// Stops all, until there are no new ones; kills them; and again until none is left.
-    fn walk(&self, until: Instant) -> Result<()> {
-        let mut known = BTreeMap::new();
-        let ended = self.stop_and_kill(&mut known, until);
-        if ended.is_err() {
-            // Nobody stays stopped.
-            let _ = send(&mut known, Signal::KILL);
-            let _ = self.signal_group(Signal::KILL);
+    /// Whether none of them is left (`Some`). Does not wait for that.
+    ///
+    /// # Errors
+    /// As [`Child::kill_tree`](crate::Child::kill_tree); after a result (or an error) was returned, [`InvalidInput`](ErrorKind::InvalidInput).
+    pub fn try_finish(&mut self) -> Result<Option<()>> {
+        if let Some(watch) = self.lookout.get() {
+            watch.take_tick();
         }
-        ended?;
+        let step = match &mut self.begun {
+            Some(Ok(begun)) => begun.step(self.until),
+            Some(Err(_)) => Ok(true),
+            None => return Err(Error::new(ErrorKind::InvalidInput, "kill_tree", "it has finished before")),
+        };
+        if let Ok(false) = step {
+            return Ok(None);
+        }
+        // Lets go on what was held up.
+        let begun = self.begun.take().transpose()?;
+        step?;
         // Those that may not be killed from here are left, and go on.
-        let denied = known.values().any(|member| member.is_denied);
-        if denied { Err(Error::system("kill_tree", Errno::PERM)) } else { Ok(()) }
+        match begun.is_some_and(|begun| begun.known.values().any(|member| member.is_denied)) {
+            true => Err(Error::system("kill_tree", Errno::PERM)),
+            false => Ok(Some(())),
+        }
     }
 
-    fn stop_and_kill(&self, known: &mut BTreeMap<u32, Member>, until: Instant) -> Result<()> {
+    /// Waits until none of them is left. Blocks, 10 s at the longest.
+    ///
+    /// # Errors
+    /// As [`Child::kill_tree`](crate::Child::kill_tree).
+    pub fn wait(mut self) -> Result<()> {
+        while self.try_finish()?.is_none() {
+            std::thread::sleep(TICK);
+        }
+        Ok(())
+    }
+}
+
+/// A tree that is being killed. Dropping it lets go on what was held up: nobody stays stopped.
+#[derive(Debug)]
+struct Begun {
+    tree: Tree,
+    /// Those of its processes that have been found, by number.
+    known: BTreeMap<u32, Member>,
+    is_frozen: bool,
+}
+
+impl Begun {
+    /// Whether none is left.
+    fn step(&mut self, until: Instant) -> Result<bool> {
+        self.tree.life.check_maker("kill_tree")?;
+        let is_over = match &self.tree.cgroup {
+            Some(cgroup) => kill_members(cgroup)?,
+            None => self.tree.stop_and_kill(&mut self.known, until)?,
+        };
+        if !is_over {
+            in_time(until)?;
+        }
+        Ok(is_over)
+    }
+}
+
+impl Drop for Begun {
+    fn drop(&mut self) {
+        if self.tree.life.check_maker("kill_tree").is_err() {
+            return;
+        }
+        match &self.tree.cgroup {
+            Some(cgroup) if self.is_frozen => drop(write_at(cgroup, c"cgroup.freeze", b"0")),
+            Some(_) => {}
+            None => {
+                let _ = send(&mut self.known, Signal::KILL);
+                let _ = self.tree.signal_group(Signal::KILL);
+            }
+        }
+    }
+}
+
+impl AsFd for Killing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.watch().map_or_else(|_| watch::always_ready(), |watch| watch.as_fd())
+    }
+}
+
+impl Awaited for Killing {
+    fn watch(&self) -> Result<&Arc<Watch>> {
+        self.lookout.get_or_make(|| {
+            let watch = Arc::new(Watch::new()?);
+            match &self.begun {
+                Some(Ok(_)) => watch.set_ticking(true)?,
+                _ => watch.make_ready(),
+            }
+            Ok(watch)
+        })
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        None
+    }
+
+    fn link(&mut self) -> &mut Link {
+        &mut self.link
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Tree {
+    pub(crate) life: Arc<Lifeline>,
+    /// Whether the program's number is also that of its process group, and perhaps of its session.
+    pub(crate) leads_group: bool,
+    pub(crate) cgroup: Option<OwnedFd>,
+}
+
+impl Tree {
+    /// Stops all, until there are no new ones, and kills them. `true`: none is left.
+    fn stop_and_kill(&self, known: &mut BTreeMap<u32, Member>, until: Instant) -> Result<bool> {
         loop {
             // A signal to a group reaches a process that is forking and its child, so nobody comes and goes between two looks.
             self.signal_group(Signal::STOP)?;
-            if self.find_new(known)? {
-                send(known, Signal::STOP)?;
-                in_time(until)?;
-                continue;
+            if !self.find_new(known)? {
+                break;
             }
-            send(known, Signal::KILL)?;
-            self.signal_group(Signal::KILL)?;
-            known.retain(|_, member| pidfd::life(&member.pidfd).is_ok_and(|life| life == Life::Runs));
-            // The program itself is told of by its template: a wait must not find that it still runs.
-            let root_is_denied = known.get(&self.life.pid()).is_some_and(|member| member.is_denied);
-            if known.values().all(|member| member.is_denied) && (root_is_denied || self.life.life() != Life::Runs) {
-                return Ok(());
-            }
+            send(known, Signal::STOP)?;
             in_time(until)?;
-            std::thread::sleep(PAUSE);
         }
+        send(known, Signal::KILL)?;
+        self.signal_group(Signal::KILL)?;
+        known.retain(|_, member| pidfd::life(&member.pidfd).is_ok_and(|life| life == Life::Runs));
+        // The program itself is told of by its template: a wait must not find that it still runs.
+        let root_is_denied = known.get(&self.life.pid()).is_some_and(|member| member.is_denied);
+        Ok(known.values().all(|member| member.is_denied) && (root_is_denied || self.life.life() != Life::Runs))
     }
 
     /// Signals the program's group, as long as the program has its number, and so the group its own.
@@ -149,6 +257,7 @@ impl Tree<'_> {
     }
 }
 
+#[derive(Debug)]
 struct Member {
     pidfd: OwnedFd,
     /// Whether the kernel refuses a signal to it.
@@ -210,44 +319,33 @@ fn process(pid: u32) -> Option<Seen> {
     })
 }
 
-/// Freezes a control group and those below it (version 2), and kills each of its processes until there are none.
+/// Freezes a control group and those below it (version 2), so that each of its processes can be killed. Version 1 has no such file, and is
+/// killed as it runs.
 ///
 /// Not by `cgroup.kill`: Linux 6.12 and newer have killed, after that, what is born in the group by `CLONE_INTO_CGROUP`.
-fn kill_cgroup(cgroup: &OwnedFd, until: Instant) -> Result<()> {
-    let mut pids = Vec::new();
-    collect_members(cgroup, &mut pids).map_err(|error| Error::system("kill_tree (cgroup)", error))?;
-    if pids.contains(&std::process::id()) {
+fn freeze(cgroup: &OwnedFd) -> Result<bool> {
+    if members(cgroup)?.contains(&std::process::id()) {
         return Err(Error::new(ErrorKind::InvalidInput, "kill_tree", "this program is in the control group itself"));
     }
-    // Version 1 has no such file, and is killed as it runs.
-    let is_frozen = write_at(cgroup, c"cgroup.freeze", b"1").is_ok();
-    let killed = kill_members(cgroup, until);
-    if is_frozen {
-        let _ = write_at(cgroup, c"cgroup.freeze", b"0");
-    }
-    killed
+    Ok(write_at(cgroup, c"cgroup.freeze", b"1").is_ok())
 }
 
-fn kill_members(cgroup: &OwnedFd, until: Instant) -> Result<()> {
-    let members = || {
-        let mut pids = Vec::new();
-        collect_members(cgroup, &mut pids).map(|()| pids).map_err(|error| Error::system("kill_tree (cgroup)", error))
-    };
-    loop {
-        // Empty is empty: a process that forks and ends is listed until its child is. (The dead are not listed.)
-        let pids = members()?;
-        if pids.is_empty() {
-            return Ok(());
-        }
-        let pidfds: Vec<(u32, OwnedFd)> = pids.iter().filter_map(|pid| Some((*pid, pidfd::of(*pid)?))).collect();
-        // Looked at again with the pidfds in hand: none of them is a stranger that got the number.
-        let still = members()?;
-        for (_, pidfd) in pidfds.iter().filter(|(pid, _)| still.contains(pid)) {
-            pidfd::signal(pidfd, Signal::KILL).map_err(|error| Error::system("kill_tree", error))?;
-        }
-        in_time(until)?;
-        std::thread::sleep(PAUSE);
+/// Kills each process of a control group. `true`: none is left.
+fn kill_members(cgroup: &OwnedFd) -> Result<bool> {
+    // Empty is empty: a process that forks and ends is listed until its child is. (The dead are not listed.)
+    let pids = members(cgroup)?;
+    let pidfds: Vec<(u32, OwnedFd)> = pids.iter().filter_map(|pid| Some((*pid, pidfd::of(*pid)?))).collect();
+    // Looked at again with the pidfds in hand: none of them is a stranger that got the number.
+    let still = if pids.is_empty() { Vec::new() } else { members(cgroup)? };
+    for (_, pidfd) in pidfds.iter().filter(|(pid, _)| still.contains(pid)) {
+        pidfd::signal(pidfd, Signal::KILL).map_err(|error| Error::system("kill_tree", error))?;
     }
+    Ok(pids.is_empty())
+}
+
+fn members(cgroup: &OwnedFd) -> Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    collect_members(cgroup, &mut pids).map(|()| pids).map_err(|error| Error::system("kill_tree (cgroup)", error))
 }
 
 fn write_at(directory: &OwnedFd, name: &std::ffi::CStr, octets: &[u8]) -> rustix::io::Result<usize> {

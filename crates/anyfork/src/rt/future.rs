@@ -13,6 +13,7 @@ use crate::exited::Exited;
 use crate::maker::Maker;
 use crate::starting::{Started, Starting};
 use crate::status::ExitStatus;
+use crate::tree::Killing;
 use crate::watch::Watch;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -56,6 +57,8 @@ futures! {
     [] Exited => ExitStatus;
     /// Like [`wait`](Ending::wait), but lets other tasks go on meanwhile.
     [T: Ended] Ending<T> => T;
+    /// Like [`wait`](Killing::wait), but lets other tasks go on meanwhile.
+    [] Killing => ();
 }
 
 /// The place of a pending value in the event loop in which it is awaited.
