@@ -1,4 +1,6 @@
-#![doc = include_str!("../README.md")]
+// One of its examples is for tokio.
+#![cfg_attr(any(not(doctest), feature = "tokio"), doc = include_str!("../README.md"))]
+#![cfg_attr(all(doctest, not(feature = "tokio")), doc = "See README.md.")]
 #![deny(unsafe_code)]
 
 mod argument;
