@@ -1,7 +1,12 @@
 //! What can be an argument: octets, and what is written as text.
 
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::memfd;
+use crate::sys::socket;
+use crate::wire::{CallArg, INLINE_ARGUMENT};
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -68,3 +73,29 @@ macro_rules! text {
     )*};
 }
 text!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char);
+
+/// The most arguments of a [`Process::call`](crate::Process::call): so many of 1 KiB fit into one frame.
+const MOST: usize = 900;
+
+/// The arguments of a call: large ones in memory files.
+pub(crate) fn wire<'a>(octets: &'a [Cow<'_, [u8]>]) -> Result<(Vec<CallArg<'a>>, Vec<OwnedFd>)> {
+    let inline: usize = octets.iter().map(|octets| octets.len()).sum();
+    let limit = if inline <= INLINE_ARGUMENT { INLINE_ARGUMENT } else { 1024 };
+    let mut files = Vec::new();
+    let mut wired = Vec::new();
+    for octets in octets {
+        wired.push(if octets.len() <= limit {
+            CallArg::Inline(octets)
+        } else {
+            let file =
+                memfd::sealed(octets).map_err(|error| Error::system("put an argument into a memory file", error))?;
+            files.push(file);
+            CallArg::Sealed
+        });
+    }
+    if files.len() > socket::DESCRIPTORS_PER_MESSAGE || wired.len() > MOST {
+        let message = format!("at most {MOST} arguments, and 253 large ones");
+        return Err(Error::new(ErrorKind::InvalidInput, "call", message));
+    }
+    Ok((wired, files))
+}

@@ -1,7 +1,7 @@
 //! A process that is being prepared: it collects arguments, descriptors and preparation steps, and then runs an entry or
 //! becomes a template.
 
-use crate::argument::ToArg;
+use crate::argument::{self, ToArg};
 use crate::channel::{Descriptors, Outbox};
 use crate::default_template;
 use crate::entry::ToEntry;
@@ -13,9 +13,8 @@ use crate::starting::{Options, Started, Starting};
 use crate::sys::memfd;
 use crate::sys::socket;
 use crate::template::Template;
-#[cfg(feature = "tracing")]
 use crate::trace;
-use crate::wire::{CallArg, INLINE_ARGUMENT, Order, Role};
+use crate::wire::{INLINE_ARGUMENT, Order, Role};
 use crate::worker::Worker;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
@@ -29,9 +28,6 @@ pub const NO_ARGS: [&str; 0] = [];
 
 /// The longest name of an entry, in bytes.
 const LONGEST_NAME: usize = 4096;
-
-/// The most arguments of a [`Process::call`]: so many of 1 KiB fit into one frame.
-const MOST_CALL_ARGUMENTS: usize = 900;
 
 /// A process that is being prepared.
 ///
@@ -66,7 +62,7 @@ pub struct Process {
     orders: Outbox,
     options: Options,
     launched: Option<Launched>,
-    #[cfg(feature = "tracing")]
+    /// Where the caller's trace is.
     context: Option<String>,
     /// The first thing that went wrong.
     error: Option<Error>,
@@ -108,15 +104,7 @@ impl Process {
 
     pub(crate) fn of(origin: Origin) -> Self {
         let options = Options::new(Role::Free);
-        Process {
-            origin,
-            orders: Outbox::default(),
-            options,
-            launched: None,
-            #[cfg(feature = "tracing")]
-            context: None,
-            error: None,
-        }
+        Process { origin, orders: Outbox::default(), options, launched: None, context: None, error: None }
     }
 
     /// Adds an argument: any octets, also none, also with NULs. Numbers are written in decimal.
@@ -190,34 +178,15 @@ impl Process {
         }
         let args: Vec<I::Item> = args.into_iter().collect();
         let octets: Vec<_> = args.iter().map(ToArg::to_arg).collect();
-        let inline: usize = octets.iter().map(|octets| octets.len()).sum();
-        let limit = if inline <= INLINE_ARGUMENT { INLINE_ARGUMENT } else { 1024 };
-        let mut files = Vec::new();
-        let mut wired = Vec::new();
-        for octets in &octets {
-            if octets.len() <= limit {
-                wired.push(CallArg::Inline(octets));
-                continue;
+        let called = argument::wire(&octets).and_then(|(args, files)| {
+            if self.error.is_none() {
+                self.orders.push(&Order::Call { entry: entry.as_bytes(), args }, files);
+                self.launch(true)?;
             }
-            match memfd::sealed(octets) {
-                Ok(file) => files.push(file),
-                Err(error) => self.keep(Error::system("put an argument into a memory file", error)),
-            }
-            wired.push(CallArg::Sealed);
-        }
-        if files.len() > socket::DESCRIPTORS_PER_MESSAGE || wired.len() > MOST_CALL_ARGUMENTS {
-            self.keep(Error::new(
-                ErrorKind::InvalidInput,
-                format!("call {entry}"),
-                format!("at most {MOST_CALL_ARGUMENTS} arguments, and 253 large ones"),
-            ));
-        }
-        if self.error.is_none() {
-            self.orders.push(&Order::Call { entry: entry.as_bytes(), args: wired }, files);
-            let launched = self.launch(true);
-            if let Err(error) = launched {
-                self.keep(error);
-            }
+            Ok(())
+        });
+        if let Err(error) = called {
+            self.keep(error);
         }
         self
     }
@@ -288,7 +257,6 @@ impl Process {
         if entry.len() > LONGEST_NAME {
             self.keep(Error::new(ErrorKind::InvalidInput, "start", "an entry's name is at most 4096 bytes"));
         }
-        #[cfg(feature = "tracing")]
         if let Some(context) = self.context.take().or_else(trace::current_context) {
             self.orders.push(&Order::Context(context.as_bytes()), []);
         }

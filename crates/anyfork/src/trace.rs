@@ -8,7 +8,7 @@
 //! - `run`, in a worker: the entry, with the context that its caller has given it.
 
 #[cfg(not(feature = "tracing"))]
-pub(crate) use off::{Fork, Life, Run, Start};
+pub(crate) use off::{Fork, Life, Run, Start, current_context};
 #[cfg(feature = "tracing")]
 pub use on::context;
 #[cfg(feature = "tracing")]
@@ -174,5 +174,9 @@ mod off {
         }
 
         pub(crate) fn ended(self, _: i32) {}
+    }
+
+    pub(crate) fn current_context() -> Option<String> {
+        None
     }
 }

@@ -14,9 +14,9 @@ use crate::sys::close;
 use crate::sys::exit;
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
-use crate::sys::threads::SingleThread;
+use crate::sys::threads::{SingleThread, Threads};
 use crate::sys::title;
-use crate::wire::{Bytes, Failure, Reply, Role};
+use crate::wire::{Bytes, Failure, FailureKind, Reply, Role};
 use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -179,6 +179,15 @@ fn send_failure(socket: impl AsFd, failure: Failure, blocking: Blocking) {
     while let Ok(sent @ 1..) = socket::send(&socket, rest, &[], blocking) {
         rest = &rest[sent..];
     }
+}
+
+fn has_threads(step: &str, threads: &Threads) -> Failure {
+    let remedy = match threads.are_of_a_runtime() {
+        true => "build the async runtime in the workers: #[anyfork::entry(tokio)] or #[anyfork::entry(smol)] does",
+        false => "end threads in the preparation, or start them in the workers",
+    };
+    let message = format!("it has {threads}; a fork would copy one of them and the locks of all: {remedy}");
+    Failure::new(FailureKind::Threads, step, "", message)
 }
 
 /// Ends the process when a panic of anyfork's own code reaches the bottom of it: nothing above belongs to this process.

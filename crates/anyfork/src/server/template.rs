@@ -2,7 +2,7 @@
 
 use super::program::{self, Compiled, Starter};
 use super::reaper::{Child, Reaper};
-use super::{Owner, Process, announce, prepare, send_failure};
+use super::{Owner, Process, announce, has_threads, prepare, send_failure};
 use crate::channel::{Descriptors, Filled, Message, Outbox};
 use crate::entry::AFTER_FORK;
 use crate::handover::{self, Nonce};
@@ -11,7 +11,7 @@ use crate::sys::fork::{self, Fork};
 use crate::sys::launch::{Stacks, Started};
 use crate::sys::signal::{self, Deaf};
 use crate::sys::socket::Blocking;
-use crate::sys::threads::{self, SingleThread, Threads};
+use crate::sys::threads::{self, SingleThread};
 use crate::trace;
 use crate::wire::{Failure, FailureKind, Malformed, Order, Reply, Role};
 use rustix::event::{PollFd, PollFlags};
@@ -385,15 +385,6 @@ fn end_with_parent(parent: u32) {
 
 fn parent() -> u32 {
     rustix::process::getppid().map_or(0, |parent| parent.as_raw_pid() as u32)
-}
-
-fn has_threads(step: &str, threads: &Threads) -> Failure {
-    let remedy = match threads.are_of_a_runtime() {
-        true => "build the async runtime in the workers: #[anyfork::entry(tokio)] or #[anyfork::entry(smol)] does",
-        false => "end threads in the preparation, or start them in the workers",
-    };
-    let message = format!("it has {threads}; a fork would copy one of them and the locks of all: {remedy}");
-    Failure::new(FailureKind::Threads, step, "", message)
 }
 
 fn invalid(Malformed(what): Malformed) -> io::Error {
