@@ -4,7 +4,11 @@
 #[path = "support/processes.rs"]
 mod processes;
 
+#[path = "support/runtimes.rs"]
+mod runtimes;
+
 pub use processes::*;
+pub use runtimes::*;
 use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs;
@@ -69,7 +73,12 @@ impl Host {
 
     /// The value of a fact, when the host has told it.
     pub fn fact(&mut self, key: &str) -> String {
-        let until = Instant::now() + LONG;
+        self.fact_within(LONG, key)
+    }
+
+    /// The same, of a host that has much to do before.
+    pub fn fact_within(&mut self, limit: Duration, key: &str) -> String {
+        let until = Instant::now() + limit;
         while !self.facts.contains_key(key) {
             let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) else {
                 panic!("the host never told {key:?}; it told {:?} and wrote: {}", self.facts, self.errors())

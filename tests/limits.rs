@@ -13,13 +13,27 @@ fn lift(pid: u32, resource: Resource, usual: Rlimit) {
     prlimit(Pid::from_raw(pid as i32), resource, usual).unwrap();
 }
 
-#[test]
-fn a_fork_that_fails_is_one_failed_request() {
+/// A user without other processes, whom limits concern.
+fn fresh_user() -> Option<u32> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: it takes root to become a user without other processes");
-        return;
+        return None;
     }
-    let user = 1_000_000 + std::process::id() % 1_000_000;
+    Some(1_000_000 + std::process::id() % 1_000_000)
+}
+
+#[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds none are under way")]
+fn answers_wait_while_too_many_descriptors_are_under_way() {
+    let Some(user) = fresh_user() else { return };
+    let mut host = host!("limits", "under-way", &user.to_string());
+    assert_eq!(host.number("with-pidfd"), 200);
+    host.finish();
+}
+
+#[test]
+fn a_fork_that_fails_is_one_failed_request() {
+    let Some(user) = fresh_user() else { return };
     let mut host = host!("limits", "processes", &user.to_string());
     host.fact("look-before");
     let templates = [host.number("template"), host.default_template()];

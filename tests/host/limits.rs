@@ -8,6 +8,7 @@ use std::fs::File;
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     match arguments {
         ["processes", user] => processes(user.parse()?),
+        ["under-way", user] => under_way(user.parse()?),
         ["template-descriptors"] => template_descriptors(),
         ["host-descriptors"] => host_descriptors(),
         _ => Err("which limit?".into()),
@@ -43,6 +44,33 @@ fn processes(user: u32) -> Outcome {
     limit_processes(templates, usual)?;
     say("template-again", shown(template.fork().run(entries::nothing)));
     say("default-again", shown(Process::new().run(entries::nothing)));
+    Ok(())
+}
+
+/// As a user whose descriptors under way are counted (unix(7), ETOOMANYREFS): more answers at once than that, as workers have the limit of their template.
+fn under_way(user: u32) -> Outcome {
+    let usual = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..usual })?;
+    rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(user))?;
+    let template = Process::new().template()?;
+    setrlimit(Resource::Nofile, usual)?;
+    let mut starting: Vec<_> = (0..200).map(|_| template.fork().start(entries::nothing)).collect();
+    // Meanwhile nobody takes them in.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    // As an event loop would. (A caller that waits for one while others have the room gets some without.)
+    let mut workers: Vec<Worker> = Vec::new();
+    while workers.len() < 200 {
+        let mut pending = Vec::new();
+        for mut one in starting {
+            match one.try_finish()? {
+                Some(worker) => workers.push(worker),
+                None => pending.push(one),
+            }
+        }
+        starting = pending;
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    say("with-pidfd", workers.iter().filter(|worker| worker.pidfd().is_some()).count());
     Ok(())
 }
 

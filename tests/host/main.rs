@@ -2,6 +2,7 @@
 //! waits where a test is to look or to disturb, and ends with `end`.
 
 mod attributes;
+mod awaiting;
 mod bad_commands;
 mod command;
 mod constructors;
@@ -38,6 +39,7 @@ fn main() -> Outcome {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.split_first().ok_or("which scenario?")? {
         (&"attributes", rest) => attributes::run(rest),
+        (&"awaiting", rest) => awaiting::run(rest),
         (&"bad_commands", rest) => bad_commands::run(rest),
         (&"command", rest) => command::run(rest),
         (&"kill_tree", rest) => kill_tree::run(rest),

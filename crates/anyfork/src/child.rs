@@ -180,6 +180,10 @@ impl Child {
         Exited::seen_by(Arc::clone(&self.life), watch)
     }
 
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.life.check_maker("wait").is_err()
+    }
+
     /// Sleeps until the exit status may be there.
     pub(crate) fn sleep(&self) -> io::Result<()> {
         self.life.sleep(None)

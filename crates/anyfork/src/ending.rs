@@ -116,6 +116,7 @@ impl<T: Ended> Ending<T> {
                     None => return Ok(self.stay(Stage::Starts(starting))),
                     Some(child) => self.begin(child)?,
                 },
+                Stage::Writes(child) if child.is_foreign() => return Err(Error::foreign("wait")),
                 Stage::Writes(child) => match self.pump.pump(self.lookout.get()) {
                     Ok(Pumped::All) => self.wait_for_end(child)?,
                     Ok(Pumped::Some) => return Ok(self.stay(Stage::Writes(child))),
@@ -141,6 +142,9 @@ impl<T: Ended> Ending<T> {
 
     /// It runs. Its standard input is closed, as by std, so that it does not wait for more.
     fn begin(&mut self, mut child: Child) -> Result<Stage> {
+        if child.is_foreign() {
+            return Err(Error::foreign("wait"));
+        }
         child.kill_when_dropped();
         drop(child.stdin.take());
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
@@ -226,7 +230,7 @@ impl<T: Ended> AsFd for Ending<T> {
                 }
                 watch.as_fd()
             }
-            Err(_) => watch::always_ready(),
+            Err(_) => watch::last_resort(),
         }
     }
 }

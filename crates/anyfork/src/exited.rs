@@ -1,15 +1,16 @@
 //! The end of a worker, as a value that an event loop can wait for.
 
 use crate::error::{Error, Result};
+use crate::line::Witness;
 use crate::rt::{Awaited, Link};
 use crate::status::ExitStatus;
 use crate::sys::pidfd::Life;
-use crate::watch::{self, Lookout, Watch};
+use crate::watch::{self, Lookout, SLOW_TICK, TICK, Watch};
 use crate::worker::Lifeline;
 use rustix::event::epoll::EventFlags;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// The end of a worker: made by [`Worker::exited`](crate::Worker::exited).
@@ -42,19 +43,22 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct Exited {
     life: Arc<Lifeline>,
+    /// Whether the template's end is watched too.
+    witness: OnceLock<Witness>,
     lookout: Lookout,
     link: Link,
 }
 
 impl Exited {
     pub(crate) fn new(life: Arc<Lifeline>) -> Self {
-        Exited { life, lookout: Lookout::default(), link: Link::default() }
+        Exited { life, witness: OnceLock::new(), lookout: Lookout::default(), link: Link::default() }
     }
 
     /// The same, seen by a watch that somebody has already.
     pub(crate) fn seen_by(life: Arc<Lifeline>, watch: Arc<Watch>) -> io::Result<Self> {
-        show(&watch, &life)?;
-        Ok(Exited { life, lookout: Lookout::from(watch), link: Link::default() })
+        let exited = Exited { lookout: Lookout::from(Arc::clone(&watch)), ..Exited::new(life) };
+        exited.show(&watch)?;
+        Ok(exited)
     }
 
     /// The exit status, if the worker has ended. Never blocks. After the status was returned it is returned again.
@@ -62,21 +66,52 @@ impl Exited {
     /// # Errors
     /// As [`Worker::wait`](crate::Worker::wait).
     pub fn try_finish(&mut self) -> Result<Option<ExitStatus>> {
-        if let Some(watch) = self.lookout.get() {
-            watch.take_tick();
-        }
         let status = self.life.check()?;
-        if status.is_none()
-            && let Some(watch) = self.lookout.get()
-        {
-            adjust(watch, &self.life).map_err(|error| Error::system("wait", error))?;
+        if let Some(watch) = self.lookout.get().cloned() {
+            watch.take_tick();
+            if status.is_none() {
+                self.adjust(&watch).map_err(|error| Error::system("wait", error))?;
+            }
         }
         Ok(status)
     }
 
-    /// Makes a watch readable when the status may be there.
+    /// Makes a watch readable when the status may be there: at the hang-up of the pidfd, or when the template is gone. Where too many watch the template
+    /// already, when the process has ended, which is a moment too early.
     pub(crate) fn show(&self, watch: &Watch) -> io::Result<()> {
-        show(watch, &self.life)
+        let Some(pidfd) = self.life.pidfd() else { return watch.set_ticking(Some(TICK)) };
+        let line = self.life.line().filter(|_| self.life.hangs_up_with_status());
+        let Some((line, witness)) = line.and_then(|line| Some((line, line.witness()?))) else {
+            return watch.add(pidfd, EventFlags::IN);
+        };
+        let _ = self.witness.set(witness);
+        watch.add(pidfd, EventFlags::empty())?;
+        watch.add(line, EventFlags::RDHUP)
+    }
+
+    /// The status was not there: what to wait for now.
+    fn adjust(&mut self, watch: &Watch) -> io::Result<()> {
+        let Some(pidfd) = self.life.pidfd() else { return Ok(()) };
+        let life = self.life.life();
+        if self.life.hangs_up_with_status() {
+            return match life {
+                // Only the moment between the end and its report. If the template dies in it, there may be no hang-up.
+                Life::Ended if self.witness.get().is_none() => {
+                    watch.change(pidfd, EventFlags::empty())?;
+                    watch.set_ticking(Some(SLOW_TICK))
+                }
+                _ => Ok(()),
+            };
+        }
+        if let (Some(_), Some(line)) = (self.witness.take(), self.life.line()) {
+            watch.remove(line);
+        }
+        if life == Life::Runs {
+            // The template is gone; whoever adopted the process may never wait for it, so its end alone counts.
+            return watch.change(pidfd, EventFlags::IN);
+        }
+        watch.remove(pidfd);
+        watch.set_ticking(Some(TICK))
     }
 
     fn watch(&self) -> Result<&Arc<Watch>> {
@@ -100,7 +135,7 @@ impl Exited {
 /// for. When this process has no more descriptors, it is one that is always readable, so that the loop goes on asking.
 impl AsFd for Exited {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.watch().map_or_else(|_| watch::always_ready(), |watch| watch.as_fd())
+        self.watch().map_or_else(|_| watch::last_resort(), |watch| watch.as_fd())
     }
 }
 
@@ -116,42 +151,4 @@ impl Awaited for Exited {
     fn link(&mut self) -> &mut Link {
         &mut self.link
     }
-}
-
-/// Makes `watch` readable when the status may be there: at the hang-up of the pidfd, or when the template is gone.
-fn show(watch: &Watch, life: &Lifeline) -> io::Result<()> {
-    match (life.pidfd(), life.line()) {
-        (Some(pidfd), Some(line)) if life.hangs_up_with_status() => {
-            watch.add(pidfd, EventFlags::empty())?;
-            watch.add(line, EventFlags::RDHUP)
-        }
-        (Some(pidfd), _) => watch.add(pidfd, EventFlags::IN),
-        (None, _) => watch.set_ticking(true),
-    }
-}
-
-/// The status was not there: what to wait for now.
-fn adjust(watch: &Watch, life: &Lifeline) -> io::Result<()> {
-    let Some(pidfd) = life.pidfd() else { return Ok(()) };
-    match life.life() {
-        Life::Runs if life.hangs_up_with_status() => {}
-        Life::Runs => {
-            // The template is gone; whoever adopted the process may never wait for it, so its end alone counts.
-            if let Some(line) = life.line() {
-                watch.remove(line);
-            }
-            watch.remove(pidfd);
-            watch.add(pidfd, EventFlags::IN)?;
-        }
-        // Only the moment between the hang-up and its report.
-        Life::Ended if life.hangs_up_with_status() => {}
-        Life::Ended | Life::Reaped => {
-            if let Some(line) = life.line() {
-                watch.remove(line);
-            }
-            watch.remove(pidfd);
-            watch.set_ticking(true)?;
-        }
-    }
-    Ok(())
 }

@@ -4,7 +4,8 @@ use crate::channel::{Filled, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::{Fate, Line};
 use crate::maker::Maker;
-use crate::queue::{Outcome, Place, Seat, is_passing};
+use crate::queue::{Outcome, Place, Seat};
+use crate::request::is_passing;
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
 use crate::watch::{self, TICK, Watch};
@@ -81,6 +82,11 @@ impl Launched {
         }
     }
 
+    /// An error in a fork of the program.
+    pub(crate) fn check_maker(&self) -> Result<()> {
+        self.maker.check("start")
+    }
+
     /// Gives the process more orders, as far as its socket takes them.
     pub(crate) fn append(&mut self, orders: Outbox) -> Result<()> {
         match &self.stage {
@@ -92,7 +98,7 @@ impl Launched {
 
     /// Sends what could not be sent yet. Says whether all has been sent.
     pub(crate) fn push_on(&mut self) -> Result<bool> {
-        self.maker.check("start")?;
+        self.check_maker()?;
         if let (Stage::Queued(seat), Some((line, _))) = (&self.stage, &self.line) {
             let Outcome::Ordered((socket, orders)) = line.retry(seat)? else { return Ok(false) };
             self.stage = Stage::Ordered(socket);
@@ -145,7 +151,8 @@ impl Launched {
             // It is readable for ever now.
             watch.remove(socket);
         }
-        watch.set_ticking(self.last_word.is_some() || !self.orders.is_empty())
+        let is_tried_again = self.last_word.is_some() || !self.orders.is_empty();
+        watch.set_ticking(is_tried_again.then_some(TICK))
     }
 
     /// The answer has been taken: what comes on the socket now is for somebody else.

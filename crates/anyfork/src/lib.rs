@@ -34,6 +34,7 @@ mod process;
 mod pty;
 mod pump;
 mod queue;
+mod request;
 mod rt;
 mod server;
 mod starting;

@@ -6,7 +6,8 @@ use crate::channel::{Descriptors, Filled, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
 use crate::maker::Maker;
-use crate::queue::{Outcome, Place, Queue, Request, Seat};
+use crate::queue::{Outcome, Place, Queue, Seat};
+use crate::request::Request;
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
 use crate::sys::socket::Blocking;
@@ -17,7 +18,7 @@ use rustix::event::PollFlags;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,10 @@ const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// Statuses kept of adopted orphans that nobody has asked for yet. The oldest go first.
 const ORPHANS: usize = 4096;
+
+/// So many watches may have a line in them: the kernel lets a file be in 500 epoll sets that are in one other, and in fewer if there are more
+/// levels.
+const WITNESSES: usize = 64;
 
 /// What became of a fork order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +56,17 @@ pub(crate) struct Line {
     given_away: AtomicBool,
     incoming: Mutex<Incoming>,
     outgoing: Mutex<Queue>,
+    witnesses: AtomicUsize,
+}
+
+/// The right to have a line in a watch, to see its end.
+#[derive(Debug)]
+pub(crate) struct Witness(Arc<Line>);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.0.witnesses.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Who the template is, once it has said so.
@@ -91,7 +107,15 @@ impl Line {
             given_away: AtomicBool::new(false),
             incoming: Mutex::default(),
             outgoing: Mutex::default(),
+            witnesses: AtomicUsize::new(0),
         }
+    }
+
+    /// `None` if there are as many as may be.
+    pub(crate) fn witness(self: &Arc<Self>) -> Option<Witness> {
+        let one_more = |count| (count < WITNESSES).then_some(count + 1);
+        self.witnesses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        Some(Witness(Arc::clone(self)))
     }
 
     pub(crate) fn is_foreign(&self) -> bool {
@@ -178,8 +202,8 @@ impl Line {
     }
 
     /// Tries again to send what waits. Says what has become of one of those that do.
-    pub(crate) fn retry(&self, seat: &Seat) -> Result<Outcome> {
-        let flushed = self.outgoing().flush(&self.socket);
+    pub(crate) fn retry(&self, seat: &Arc<Seat>) -> Result<Outcome> {
+        let flushed = self.outgoing().retry(seat, &self.socket);
         match seat.outcome() {
             Outcome::Failed(error) => Err(error),
             Outcome::Broken => {

@@ -23,7 +23,7 @@ use std::os::fd::AsFd;
 /// use rustix::event::{PollFd, PollFlags, poll};
 ///
 /// /// The results of several at once, with poll(2).
-/// fn all<P: Pending>(mut pending: Vec<P>) -> anyfork::Result<Vec<P::Output>> {
+/// fn all<P: Pending>(mut pending: Vec<P>) -> anyfork::Result<Vec<P::Value>> {
 ///     let mut results = Vec::new();
 ///     while !pending.is_empty() {
 ///         let mut polls: Vec<_> = pending.iter().map(|one| PollFd::new(one, PollFlags::IN)).collect();
@@ -52,19 +52,19 @@ use std::os::fd::AsFd;
 /// ```
 pub trait Pending: AsFd + sealed::Sealed {
     /// What the result is.
-    type Output;
+    type Value;
 
     /// The result, if it is there. Never blocks.
     ///
     /// # Errors
     /// As the method of the same name of the type.
-    fn try_finish(&mut self) -> Result<Option<Self::Output>>;
+    fn try_finish(&mut self) -> Result<Option<Self::Value>>;
 
     /// Waits for the result. Blocks.
     ///
     /// # Errors
     /// As [`try_finish`](Pending::try_finish).
-    fn wait(self) -> Result<Self::Output>
+    fn wait(self) -> Result<Self::Value>
     where
         Self: Sized;
 }
@@ -78,7 +78,7 @@ macro_rules! pending {
         impl<$($generics)*> sealed::Sealed for $type {}
 
         impl<$($generics)*> Pending for $type {
-            type Output = $output;
+            type Value = $output;
 
             fn try_finish(&mut self) -> Result<Option<$output>> {
                 <$type>::try_finish(self)

@@ -1,87 +1,16 @@
 //! What a template's socket does not take yet. A start that waits here has no socket of its own: the pair is made when its turn comes, so
 //! that ten thousand starts at once need no more descriptors than a few hundred.
 
-use crate::channel::{Descriptors, Outbox};
+use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::socket::{self, Blocking};
-use crate::watch::Watch;
-use crate::wire::Order;
+use crate::request::{Blocked, Ordered, Progress, Request, is_passing};
+use crate::sys::socket::Blocking;
+use crate::watch::{TICK, Watch};
 use rustix::event::epoll::EventFlags;
-use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// A new process, as it is asked for.
-#[derive(Debug)]
-pub(crate) struct Request {
-    /// To the template. The new process's end of its socket goes in front of the descriptors.
-    order: Outbox,
-    /// To the process: it finds them in its socket.
-    orders: Outbox,
-    /// The client's end of that socket, once it is made.
-    socket: Option<OwnedFd>,
-}
-
-/// A process that has been asked for: the client's end of its socket, and the orders that this did not take yet.
-pub(crate) type Ordered = (OwnedFd, Outbox);
-
-/// How far a request has come.
-#[derive(Debug)]
-enum Progress {
-    Done,
-    /// The template's socket takes no more now. With an errno of its own if writability would say nothing.
-    Blocked(io::Error),
-    /// This one cannot be; others can.
-    Failed(Error),
-    /// The template is gone.
-    Broken(io::Error),
-}
-
-impl Request {
-    pub(crate) fn new(order: &Order<'_>, descriptors: Descriptors, orders: Outbox) -> Self {
-        let mut outbox = Outbox::default();
-        order.append(&mut outbox.bytes, descriptors.len() as u16 + 1);
-        outbox.descriptors = descriptors;
-        Request { order: outbox, orders, socket: None }
-    }
-
-    /// Sends it, as far as that is possible now.
-    fn send(&mut self, to: &OwnedFd) -> Progress {
-        if self.socket.is_none()
-            && let Err(error) = self.make_socket()
-        {
-            return Progress::Failed(error);
-        }
-        match self.order.flush(to, Blocking::No) {
-            Ok(()) => Progress::Done,
-            Err(error) if is_passing(&error) => Progress::Blocked(error),
-            Err(error) => Progress::Broken(error),
-        }
-    }
-
-    /// First the orders, then the fork: the new process finds them there, whenever it comes.
-    fn make_socket(&mut self) -> Result<()> {
-        let (ours, theirs) = socket::pair().map_err(|error| Error::system("make a socket pair", error))?;
-        match self.orders.flush(&ours, Blocking::No) {
-            Err(error) if !is_passing(&error) => return Err(Error::system("send orders", error)),
-            _ => {}
-        }
-        self.order.descriptors.insert(0, theirs);
-        self.socket = Some(ours);
-        Ok(())
-    }
-
-    /// Whether a part of it has been sent, so that the rest must follow.
-    fn is_under_way(&self) -> bool {
-        self.socket.is_some() && self.order.descriptors.is_empty()
-    }
-
-    fn take(&mut self) -> Option<Ordered> {
-        Some((self.socket.take()?, std::mem::take(&mut self.orders)))
-    }
-}
 
 /// A start in the queue: shared by the queue and whoever wants the process.
 #[derive(Debug)]
@@ -91,12 +20,37 @@ pub(crate) struct Seat(Mutex<Turn>);
 #[allow(clippy::large_enum_variant, reason = "it is in an `Arc` already")]
 enum Turn {
     /// With what is to be woken when it is over.
-    Waiting(Request, Option<Arc<Watch>>),
+    Waiting(Request, Option<Watcher>),
     Ordered(Ordered),
     Failed(Error),
     /// The template was gone before.
     Broken,
     Over,
+}
+
+#[derive(Debug)]
+struct Watcher {
+    watch: Arc<Watch>,
+    /// Whether it is woken when the template's socket takes more.
+    sees_socket: bool,
+}
+
+impl Watcher {
+    /// Wakes it then, if it does not see that yet; each millisecond if room in the socket is not what is missing.
+    fn look(&mut self, socket: &OwnedFd, why: Blocked) {
+        if !self.sees_socket {
+            self.sees_socket = self.watch.add(socket, EventFlags::OUT).is_ok();
+        }
+        let ticks = why == Blocked::ByOthers || !self.sees_socket;
+        let _ = self.watch.set_ticking(ticks.then_some(TICK));
+    }
+
+    fn look_away(&mut self, socket: &OwnedFd) {
+        if std::mem::take(&mut self.sees_socket) {
+            self.watch.remove(socket);
+        }
+        let _ = self.watch.set_ticking(None);
+    }
 }
 
 /// What has become of a start in the queue.
@@ -127,7 +81,7 @@ impl Seat {
     /// Adds orders for the process.
     pub(crate) fn append(&self, more: Outbox) {
         match &mut *self.turn() {
-            Turn::Waiting(request, _) => request.orders.append(more),
+            Turn::Waiting(request, _) => request.append(more),
             Turn::Ordered((_, orders)) => orders.append(more),
             _ => {}
         }
@@ -135,44 +89,62 @@ impl Seat {
 
     fn send(&self, to: &OwnedFd) -> Progress {
         let mut turn = self.turn();
-        let Turn::Waiting(request, watch) = &mut *turn else { return Progress::Done };
-        let watch = watch.take();
-        let next = match request.send(to) {
-            Progress::Done => request.take().map_or(Turn::Over, |ordered| {
-                if let Some(watch) = &watch {
-                    show_answer(watch, &ordered);
-                }
-                Turn::Ordered(ordered)
-            }),
-            Progress::Failed(error) => {
-                watch.as_ref().inspect(|watch| watch.make_ready());
-                Turn::Failed(error)
-            }
-            stopped => {
-                if let Turn::Waiting(_, kept) = &mut *turn {
-                    *kept = watch;
-                }
-                return stopped;
-            }
+        let Turn::Waiting(request, watcher) = &mut *turn else { return Progress::Done };
+        let progress = request.send(to);
+        let next = match progress {
+            Progress::Done => request.take().map_or(Turn::Over, Turn::Ordered),
+            Progress::Failed(error) => Turn::Failed(error),
+            stopped => return stopped,
         };
-        *turn = next;
-        if let Some(watch) = watch {
-            watch.remove(to);
-            let _ = watch.set_ticking(false);
+        let watcher = watcher.take();
+        if let Some(mut watcher) = watcher {
+            watcher.look_away(to);
+            next.show(&watcher.watch);
         }
+        *turn = next;
         Progress::Done
     }
 
     fn fail(&self) {
         let mut turn = self.turn();
-        if let Turn::Waiting(_, watch) = &*turn {
-            watch.as_ref().inspect(|watch| watch.make_ready());
+        if let Turn::Waiting(_, watcher) = &*turn {
+            watcher.as_ref().inspect(|watcher| watcher.watch.make_ready());
             *turn = Turn::Broken;
+        }
+    }
+
+    /// Lets it see the template's socket, if it waits and somebody waits for it. `false`: it does not.
+    fn look(&self, socket: &OwnedFd, why: Blocked) -> bool {
+        match &mut *self.turn() {
+            Turn::Waiting(_, Some(watcher)) => {
+                watcher.look(socket, why);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn look_away(&self, socket: &OwnedFd) {
+        if let Turn::Waiting(_, Some(watcher)) = &mut *self.turn() {
+            watcher.look_away(socket);
         }
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn {
+    /// Lets a watch become readable with the process's answer, or because there will be none.
+    fn show(&self, watch: &Watch) {
+        let shown = match self {
+            Turn::Ordered((socket, _)) => watch.add(socket, EventFlags::IN).is_ok(),
+            _ => false,
+        };
+        if !shown {
+            watch.make_ready();
+        }
     }
 }
 
@@ -186,11 +158,11 @@ enum Waiting {
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     waiting: VecDeque<Waiting>,
-    /// Those that an event loop waits for, in their order. The first is woken when the template's socket takes more, and sends for
-    /// all: were all of them woken, each fork in the template would cost it that.
+    /// Those that an event loop waits for, in the order in which that began. Two of them see the socket, and send for all when it takes more: were all of
+    /// them woken, each fork in the template would cost it that.
     watched: VecDeque<Arc<Seat>>,
-    /// Whether the first of them has been told to watch.
-    first_watches: bool,
+    /// Who has asked last, and so is likely to ask again: the first may be kept by somebody who does not ask any more.
+    latest: Option<Arc<Seat>>,
 }
 
 impl Queue {
@@ -240,14 +212,14 @@ impl Queue {
                 Waiting::Start(seat) => seat.send(to),
                 Waiting::Message(message) => match message.flush(to, Blocking::No) {
                     Ok(()) => Progress::Done,
-                    Err(error) if is_passing(&error) => Progress::Blocked(error),
+                    Err(error) if is_passing(&error) => Progress::Blocked(Blocked::by(&error)),
                     Err(error) => Progress::Broken(error),
                 },
             };
             match progress {
                 Progress::Done | Progress::Failed(_) => {}
                 Progress::Blocked(why) => {
-                    self.watch_first(to, &why);
+                    self.let_two_look(to, why);
                     return Ok(());
                 }
                 Progress::Broken(error) => {
@@ -257,58 +229,75 @@ impl Queue {
             }
             self.waiting.pop_front();
         }
-        self.watched.clear();
-        self.first_watches = false;
+        self.forget_watched();
+        Ok(())
+    }
+
+    /// Sends what the socket takes, for a start that is asked for.
+    pub(crate) fn retry(&mut self, seat: &Arc<Seat>, to: &OwnedFd) -> io::Result<()> {
+        self.flush(to)?;
+        if matches!(&*seat.turn(), Turn::Waiting(_, Some(_))) {
+            self.prefer(seat, to);
+        }
         Ok(())
     }
 
     /// Lets `watch` become readable when it is time to try again, or when the start has been sent.
     pub(crate) fn wake_by(&mut self, seat: &Arc<Seat>, watch: &Arc<Watch>, to: &OwnedFd) {
         match &mut *seat.turn() {
-            Turn::Waiting(_, place) => *place = Some(Arc::clone(watch)),
+            Turn::Waiting(_, place) => *place = Some(Watcher { watch: Arc::clone(watch), sees_socket: false }),
             // Since a moment ago.
-            Turn::Ordered(ordered) => return show_answer(watch, ordered),
-            _ => return watch.make_ready(),
+            over => return over.show(watch),
         }
         self.watched.push_back(Arc::clone(seat));
-        self.watch_first(to, &io::ErrorKind::WouldBlock.into());
+        self.prefer(seat, to);
+    }
+
+    fn prefer(&mut self, seat: &Arc<Seat>, to: &OwnedFd) {
+        if self.latest.as_ref().is_some_and(|latest| Arc::ptr_eq(latest, seat)) {
+            return;
+        }
+        if let Some(before) = self.latest.replace(Arc::clone(seat)) {
+            before.look_away(to);
+        }
+        self.let_two_look(to, Blocked::Full);
     }
 
     /// Takes a start back. `false`: that is too late, or it is not here.
     pub(crate) fn take_back(&mut self, seat: &Seat, to: &OwnedFd) -> bool {
         let mut turn = seat.turn();
-        let Turn::Waiting(request, watch) = &mut *turn else { return false };
-        if let Some(watch) = watch.take() {
-            watch.remove(to);
+        let Turn::Waiting(request, watcher) = &mut *turn else { return false };
+        if let Some(mut watcher) = watcher.take() {
+            watcher.look_away(to);
         }
         if request.is_under_way() {
             // The rest must follow, or nobody would understand what comes then. The process finds that it has been given up.
-            request.socket.iter().for_each(socket::shut);
+            request.give_up();
         } else {
             *turn = Turn::Over;
         }
         drop(turn);
-        self.watch_first(to, &io::ErrorKind::WouldBlock.into());
+        self.let_two_look(to, Blocked::Full);
         true
     }
 
-    fn watch_first(&mut self, to: &OwnedFd, why: &io::Error) {
-        while let Some(first) = self.watched.front() {
-            let turn = first.turn();
-            let Turn::Waiting(_, Some(watch)) = &*turn else {
-                drop(turn);
-                self.watched.pop_front();
-                self.first_watches = false;
-                continue;
-            };
-            if !self.first_watches {
-                let _ = watch.add(to, EventFlags::OUT);
-                self.first_watches = true;
-            }
-            // Room in the socket is not what is missing then.
-            let _ = watch.set_ticking(why.kind() != io::ErrorKind::WouldBlock);
+    /// Lets the first see the socket, and who has asked last (or else the last).
+    fn let_two_look(&mut self, to: &OwnedFd, why: Blocked) {
+        while self.watched.front().is_some_and(|first| !first.look(to, why)) {
+            self.watched.pop_front();
+        }
+        if self.latest.as_ref().is_some_and(|latest| latest.look(to, why)) {
             return;
         }
+        while self.watched.back().is_some_and(|last| !last.look(to, why)) {
+            self.watched.pop_back();
+        }
+        self.latest = self.watched.back().cloned();
+    }
+
+    fn forget_watched(&mut self) {
+        self.watched.clear();
+        self.latest = None;
     }
 
     /// Nobody reads any more.
@@ -318,15 +307,7 @@ impl Queue {
                 seat.fail();
             }
         }
-        self.watched.clear();
-        self.first_watches = false;
-    }
-}
-
-/// Lets a watch become readable with the process's answer.
-fn show_answer(watch: &Watch, (socket, _): &Ordered) {
-    if watch.add(socket, EventFlags::IN).is_err() {
-        watch.make_ready();
+        self.forget_watched();
     }
 }
 
@@ -336,10 +317,4 @@ fn show_answer(watch: &Watch, (socket, _): &Ordered) {
 pub(crate) enum Place {
     Ordered(Ordered),
     Queued(Arc<Seat>),
-}
-
-/// Whether trying again can help: the socket is full, or too many descriptors are under way (unix(7), ETOOMANYREFS).
-pub(crate) fn is_passing(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-        || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::NOBUFS))
 }

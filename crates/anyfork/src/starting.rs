@@ -172,6 +172,10 @@ impl<T: Started> Starting<T> {
     /// What went wrong, here, in the template or in the new process; every [`ErrorKind`] but `Lost` is possible. The process is gone
     /// then. After a result (or an error) was returned, `InvalidInput`.
     pub fn try_finish(&mut self) -> Result<Option<T>> {
+        if let Some(Ok(launched)) = &self.state {
+            // In a fork of the program the descriptors are those of the program, and stay as they are.
+            launched.check_maker()?;
+        }
         if let Some(watch) = self.lookout.get() {
             watch.take_tick();
         }
@@ -194,6 +198,7 @@ impl<T: Started> Starting<T> {
         };
         if let Some(watch) = self.lookout.get() {
             launched.hide(watch);
+            let _ = watch.set_deadline(None);
         }
         match answer {
             Ok(Some((pid, pidfd))) => {
@@ -263,12 +268,12 @@ impl<T: Started> AsFd for Starting<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.watch() {
             Ok(watch) => {
-                if watch.set_deadline(self.deadline).is_err() {
+                if matches!(self.state, Some(Ok(_))) && watch.set_deadline(Some(self.deadline)).is_err() {
                     watch.make_ready();
                 }
                 watch.as_fd()
             }
-            Err(_) => watch::always_ready(),
+            Err(_) => watch::last_resort(),
         }
     }
 }

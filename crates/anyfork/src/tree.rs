@@ -55,11 +55,10 @@ impl Killing {
     /// # Errors
     /// As [`Child::kill_tree`](crate::Child::kill_tree); after a result (or an error) was returned, [`InvalidInput`](ErrorKind::InvalidInput).
     pub fn try_finish(&mut self) -> Result<Option<()>> {
-        if let Some(watch) = self.lookout.get() {
-            watch.take_tick();
-        }
         let step = match &mut self.begun {
-            Some(Ok(begun)) => begun.step(self.until),
+            Some(Ok(begun)) => begun.step(self.until).inspect(|_| {
+                self.lookout.get().inspect(|watch| watch.take_tick());
+            }),
             Some(Err(_)) => Ok(true),
             None => return Err(Error::new(ErrorKind::InvalidInput, "kill_tree", "it has finished before")),
         };
@@ -130,7 +129,7 @@ impl Drop for Begun {
 
 impl AsFd for Killing {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.watch().map_or_else(|_| watch::always_ready(), |watch| watch.as_fd())
+        self.watch().map_or_else(|_| watch::last_resort(), |watch| watch.as_fd())
     }
 }
 
@@ -139,7 +138,7 @@ impl Awaited for Killing {
         self.lookout.get_or_make(|| {
             let watch = Arc::new(Watch::new()?);
             match &self.begun {
-                Some(Ok(_)) => watch.set_ticking(true)?,
+                Some(Ok(_)) => watch.set_ticking(Some(TICK))?,
                 _ => watch.make_ready(),
             }
             Ok(watch)

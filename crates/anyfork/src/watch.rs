@@ -14,11 +14,16 @@ use std::time::{Duration, Instant};
 /// How often something is tried again that gives no sign of its own.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
+/// The same, where a sign does come as a rule.
+pub(crate) const SLOW_TICK: Duration = Duration::from_millis(100);
+
 /// Readable while one of the descriptors in it is ready, or its time has come.
 #[derive(Debug)]
 pub(crate) struct Watch {
     epoll: OwnedFd,
     timer: Mutex<Timer>,
+    /// What it is always readable by. Its own: the kernel lets a file be in some hundred epoll sets only, if those are in others.
+    ready: OnceLock<OwnedFd>,
 }
 
 /// Made when it is first needed.
@@ -26,13 +31,13 @@ pub(crate) struct Watch {
 struct Timer {
     fd: Option<OwnedFd>,
     deadline: Option<Instant>,
-    ticks: bool,
+    ticks: Option<Duration>,
 }
 
 impl Watch {
     pub(crate) fn new() -> io::Result<Self> {
         let epoll = above_stdio(epoll::create(CreateFlags::CLOEXEC)?);
-        Ok(Watch { epoll, timer: Mutex::default() })
+        Ok(Watch { epoll, timer: Mutex::default(), ready: OnceLock::new() })
     }
 
     /// Watches a descriptor. With no flags, for its hang-up alone, which epoll always reports.
@@ -42,7 +47,12 @@ impl Watch {
 
     /// Tells once more, also those who are told of changes only, that a descriptor is readable, if it is.
     pub(crate) fn tell_again(&self, fd: impl AsFd) -> io::Result<()> {
-        Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(0), EventFlags::IN)?)
+        self.change(fd, EventFlags::IN)
+    }
+
+    /// Watches a descriptor that is in it for something else.
+    pub(crate) fn change(&self, fd: impl AsFd, flags: EventFlags) -> io::Result<()> {
+        Ok(epoll::modify(&self.epoll, fd, EventData::new_u64(0), flags)?)
     }
 
     pub(crate) fn remove(&self, fd: impl AsFd) {
@@ -51,22 +61,28 @@ impl Watch {
 
     /// Readable from now on.
     pub(crate) fn make_ready(&self) {
-        // In it already: just as well.
-        let _ = self.add(always_ready(), EventFlags::IN);
+        let Ok(new) = always_ready() else {
+            // Out of descriptors. The timer may be there already.
+            let _ = self.set_deadline(Some(Instant::now()));
+            return;
+        };
+        if self.add(&new, EventFlags::IN).is_ok() {
+            let _ = self.ready.set(new);
+        }
     }
 
     /// Readable from that moment on.
-    pub(crate) fn set_deadline(&self, deadline: Instant) -> io::Result<()> {
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>) -> io::Result<()> {
         let mut timer = self.timer();
-        if timer.deadline == Some(deadline) {
+        if timer.deadline == deadline {
             return Ok(());
         }
-        timer.deadline = Some(deadline);
+        timer.deadline = deadline;
         self.arm(&mut timer)
     }
 
-    /// Whether it is readable each [`TICK`] from now on.
-    pub(crate) fn set_ticking(&self, ticks: bool) -> io::Result<()> {
+    /// Readable so often from now on, beside all else.
+    pub(crate) fn set_ticking(&self, ticks: Option<Duration>) -> io::Result<()> {
         let mut timer = self.timer();
         if timer.ticks == ticks {
             return Ok(());
@@ -87,12 +103,12 @@ impl Watch {
         };
         let never = Duration::ZERO;
         let (first, then) = match (timer.ticks, timer.deadline) {
-            (true, _) => (TICK, TICK),
+            (Some(tick), _) => (tick, tick),
             // Zero would be never.
-            (false, Some(deadline)) => {
+            (None, Some(deadline)) => {
                 (deadline.saturating_duration_since(Instant::now()).max(Duration::from_nanos(1)), never)
             }
-            (false, None) => (never, never),
+            (None, None) => (never, never),
         };
         let times = Itimerspec { it_interval: timespec(then), it_value: timespec(first) };
         rustix::time::timerfd_settime(fd, TimerfdTimerFlags::empty(), &times)?;
@@ -102,7 +118,7 @@ impl Watch {
     /// Takes the tick that made this readable, if one did.
     pub(crate) fn take_tick(&self) {
         let timer = self.timer();
-        if let (true, Some(fd)) = (timer.ticks, &timer.fd) {
+        if let (Some(_), Some(fd)) = (timer.ticks, &timer.fd) {
             let _ = rustix::io::read(fd, &mut [0; 8]);
         }
     }
@@ -143,21 +159,24 @@ impl From<Arc<Watch>> for Lookout {
     }
 }
 
-/// A descriptor that is always readable: for a value that has its result and needs no waiting.
-pub(crate) fn always_ready() -> BorrowedFd<'static> {
+/// What `as_fd` returns when there are no descriptors left to make one: readable always, so that the loop asks.
+pub(crate) fn last_resort() -> BorrowedFd<'static> {
     static READY: Mutex<Option<(u32, &OwnedFd)>> = Mutex::new(None);
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
     let this = std::process::id();
     // In a fork of the program that made it, it may have been closed.
     if ready.is_none_or(|(maker, _)| maker != this) {
-        let new = rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC);
-        *ready = new.ok().map(|fd| (this, &*Box::leak(Box::new(above_stdio(fd)))));
+        *ready = always_ready().ok().map(|fd| (this, &*Box::leak(Box::new(fd))));
     }
     match *ready {
         Some((_, ready)) => ready.as_fd(),
-        // Out of descriptors. Some descriptor must be returned, and this one outlives everything.
+        // Some descriptor must be returned, and this one outlives everything.
         None => rustix::stdio::stderr(),
     }
+}
+
+fn always_ready() -> io::Result<OwnedFd> {
+    Ok(above_stdio(rustix::event::eventfd(1, rustix::event::EventfdFlags::CLOEXEC)?))
 }
 
 /// Sleeps until `fd` shows one of `flags` (or a hang-up), at most until `until`.

@@ -21,7 +21,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 /// Polls a pending value, for its `Future`.
-pub(crate) fn poll<P: Awaited>(pending: &mut P, context: &mut Context<'_>) -> Poll<Result<P::Output>> {
+pub(crate) fn poll<P: Awaited>(pending: &mut P, context: &mut Context<'_>) -> Poll<Result<P::Value>> {
     loop {
         if let Some(output) = pending.try_finish()? {
             *pending.link() = Link::default();

@@ -1,0 +1,108 @@
+//! A new process, as its template is asked for it.
+
+use crate::channel::{Descriptors, Outbox};
+use crate::error::{Error, Result};
+use crate::sys::socket::{self, Blocking};
+use crate::wire::Order;
+use rustix::io::Errno;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// What goes to the template, and what goes to the process.
+#[derive(Debug)]
+pub(crate) struct Request {
+    /// To the template. The new process's end of its socket goes in front of the descriptors.
+    order: Outbox,
+    /// To the process: it finds them in its socket.
+    orders: Outbox,
+    /// The client's end of that socket, once it is made.
+    socket: Option<OwnedFd>,
+}
+
+/// A process that has been asked for: the client's end of its socket, and the orders that this did not take yet.
+pub(crate) type Ordered = (OwnedFd, Outbox);
+
+/// How far a request has come.
+#[derive(Debug)]
+pub(crate) enum Progress {
+    Done,
+    Blocked(Blocked),
+    /// This one cannot be; others can.
+    Failed(Error),
+    /// The template is gone.
+    Broken(io::Error),
+}
+
+impl Request {
+    pub(crate) fn new(order: &Order<'_>, descriptors: Descriptors, orders: Outbox) -> Self {
+        let mut outbox = Outbox::default();
+        order.append(&mut outbox.bytes, descriptors.len() as u16 + 1);
+        outbox.descriptors = descriptors;
+        Request { order: outbox, orders, socket: None }
+    }
+
+    /// Adds orders for the process.
+    pub(crate) fn append(&mut self, more: Outbox) {
+        self.orders.append(more);
+    }
+
+    /// Sends it, as far as that is possible now.
+    pub(crate) fn send(&mut self, to: &OwnedFd) -> Progress {
+        if self.socket.is_none()
+            && let Err(error) = self.make_socket()
+        {
+            return Progress::Failed(error);
+        }
+        match self.order.flush(to, Blocking::No) {
+            Ok(()) => Progress::Done,
+            Err(error) if is_passing(&error) => Progress::Blocked(Blocked::by(&error)),
+            Err(error) => Progress::Broken(error),
+        }
+    }
+
+    /// First the orders, then the fork: the new process finds them there, whenever it comes.
+    fn make_socket(&mut self) -> Result<()> {
+        let (ours, theirs) = socket::pair().map_err(|error| Error::system("make a socket pair", error))?;
+        match self.orders.flush(&ours, Blocking::No) {
+            Err(error) if !is_passing(&error) => return Err(Error::system("send orders", error)),
+            _ => {}
+        }
+        self.order.descriptors.insert(0, theirs);
+        self.socket = Some(ours);
+        Ok(())
+    }
+
+    /// Whether a part of it has been sent, so that the rest must follow.
+    pub(crate) fn is_under_way(&self) -> bool {
+        self.socket.is_some() && self.order.descriptors.is_empty()
+    }
+
+    /// For one that is under way and not wanted any more: the process finds that nobody waits for it.
+    pub(crate) fn give_up(&self) {
+        self.socket.iter().for_each(socket::shut);
+    }
+
+    pub(crate) fn take(&mut self) -> Option<Ordered> {
+        Some((self.socket.take()?, std::mem::take(&mut self.orders)))
+    }
+}
+
+/// Why the template's socket takes no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blocked {
+    Full,
+    /// Too many descriptors of this user are under way, or the kernel has no memory: the socket's being writable says nothing.
+    ByOthers,
+}
+
+impl Blocked {
+    pub(crate) fn by(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::WouldBlock { Blocked::Full } else { Blocked::ByOthers }
+    }
+}
+
+/// Whether trying again can help: the socket is full, or too many descriptors are under way (unix(7), ETOOMANYREFS).
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::NOBUFS))
+}

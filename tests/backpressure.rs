@@ -1,0 +1,101 @@
+//! More starts at once than the template's socket, or the limit of descriptors, has room for.
+
+use anyfork::Process;
+use anyfork_tests::{Host, Where, host};
+use std::time::Duration;
+
+#[anyfork::entry]
+fn code(code: u8) -> std::process::ExitCode {
+    code.into()
+}
+
+fn ten_thousand(place: &str) {
+    let mut host = host!("awaiting", "flood", place);
+    if host.number("limit") < 16_000 {
+        eprintln!("skipped: it takes 16,000 descriptors");
+        return;
+    }
+    assert_eq!(host.fact_within(Duration::from_secs(100), "wrong"), "none");
+    assert_eq!(host.number("right"), 10_000);
+    let (kilobytes, descriptors) = (host.number("kilobytes"), host.number("descriptors"));
+    println!("{kilobytes} kB, {descriptors} descriptors");
+    assert!(kilobytes < 60_000, "{kilobytes} kB");
+    // One for each that is awaited, and two for each that has started and is not asked yet: more on a busy machine.
+    assert!(descriptors < 13_000, "{descriptors} descriptors");
+    host.finish();
+}
+
+#[test]
+fn ten_thousand_starts_at_once_succeed_in_one_thread_of_tokio() {
+    ten_thousand("tokio_current_thread");
+}
+
+#[test]
+fn ten_thousand_starts_at_once_succeed_in_threads_of_tokio() {
+    ten_thousand("tokio_multi_thread");
+}
+
+#[test]
+fn ten_thousand_starts_at_once_succeed_in_async_io() {
+    ten_thousand("async_io");
+}
+
+/// Each start has ended well, or for want of descriptors; some have ended well.
+fn check_starved(host: &mut Host, place: &str) {
+    let came_to = host.fact_within(Duration::from_secs(60), "came-to");
+    let mut total = 0;
+    for count in came_to.split(' ') {
+        let (what, count) = count.split_once('=').unwrap();
+        assert!(what == "started" || what == format!("System-{}", libc::EMFILE), "{place}: {came_to}");
+        total += count.parse::<u32>().unwrap();
+    }
+    assert!(total == 1000 && came_to.contains("started"), "{place}: {came_to}");
+    assert_eq!((host.number("with-room"), host.number("lifted")), (20, 1000), "{place}");
+    host.finish();
+}
+
+#[test]
+fn a_thousand_starts_with_few_descriptors_end_well_or_say_so() {
+    for (place, _) in Where::ALL {
+        check_starved(&mut host!("awaiting", "starved", place), place);
+    }
+    check_starved(&mut host!("awaiting", "starved-blocking"), "blocking");
+}
+
+#[test]
+fn queued_starts_that_are_dropped_never_run_and_the_others_do() {
+    for (place, _) in Where::ALL {
+        let mut host = host!("awaiting", "queued", place);
+        for key in ["unpolled", "polled"] {
+            assert_eq!(host.fact(key), "as expected", "{place}, {key}");
+            let first = host.number(&format!("{key}-first"));
+            assert!((50..650).contains(&first), "{place}: the {first}th was the first to be queued");
+        }
+        host.finish();
+    }
+}
+
+#[test]
+fn queued_starts_fail_when_their_template_is_killed() {
+    for (place, _) in Where::ALL {
+        let mut host = host!("awaiting", "killed", place);
+        for key in ["unpolled", "polled"] {
+            assert_eq!(host.number(key), 700, "{place}, {key}");
+            assert_eq!(host.number(&format!("{key}-ran")), 0, "{place}, {key}");
+        }
+        host.finish();
+    }
+}
+
+#[test]
+fn sixty_four_threads_fork_from_one_template_at_once() {
+    let template = Process::new().template().unwrap();
+    std::thread::scope(|scope| {
+        let one = |thread: i32| {
+            let workers = (0..10).map(|_| template.fork().arg(thread).run(code).unwrap()).collect::<Vec<_>>();
+            workers.iter().all(|worker| worker.wait().unwrap().code() == Some(thread))
+        };
+        let threads: Vec<_> = (0..64).map(|thread| scope.spawn(move || one(thread))).collect();
+        assert!(threads.into_iter().all(|thread| thread.join().unwrap()));
+    });
+}

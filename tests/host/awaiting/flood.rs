@@ -1,0 +1,110 @@
+//! More starts at once than a template's socket takes, and than there are descriptors for.
+
+use crate::{Outcome, entries, say};
+use anyfork::{Process, Starting, Worker};
+use anyfork_tests::{Where, descriptors, status};
+use futures::future::join_all;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+const FLOOD: usize = 10_000;
+
+/// Longer than so many starts take on a busy machine.
+const LIMIT: Duration = Duration::from_secs(100);
+
+fn peak_memory() -> u64 {
+    let kilobytes = status(std::process::id(), "VmHWM");
+    kilobytes.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+pub(super) fn run(place: Where) -> Outcome {
+    let nofile = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: nofile.maximum, ..nofile })?;
+    say("limit", nofile.maximum.unwrap_or(u64::MAX));
+    place.run_for(LIMIT, async {
+        let template = Process::new().start_template().await?;
+        let code = async |starting: Starting<Worker>| starting.await?.exited().await;
+        code(template.fork().arg(0).start(entries::exit_with)).await?;
+        let before = peak_memory();
+        let most = AtomicUsize::new(0);
+        let all = (0..FLOOD).map(|n| {
+            let starting = template.fork().deadline(LIMIT).arg(n % 256).start(entries::exit_with);
+            let most = &most;
+            async move {
+                let result = code(starting).await;
+                if n % 500 == 0 {
+                    most.fetch_max(descriptors(std::process::id()).len(), Ordering::Relaxed);
+                }
+                (n, result)
+            }
+        });
+        let results = join_all(all).await;
+        let right = |(n, result): &(usize, anyfork::Result<anyfork::ExitStatus>)| {
+            result.as_ref().is_ok_and(|status| status.code() == Some((*n % 256) as i32))
+        };
+        say("right", results.iter().filter(|result| right(result)).count());
+        let wrong = results.iter().find(|result| !right(result));
+        say("wrong", wrong.map_or_else(|| "none".into(), |wrong| format!("{wrong:?}")));
+        say("kilobytes", peak_memory() - before);
+        say("descriptors", most.into_inner());
+        Ok(())
+    })
+}
+
+/// Few descriptors from now on; returns what was allowed before.
+fn starve() -> rustix::io::Result<Rlimit> {
+    let usual = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: Some(256), ..usual })?;
+    Ok(usual)
+}
+
+/// How many came to what: `started`, or kind and errno.
+fn tell<'a>(results: impl IntoIterator<Item = &'a anyfork::Result<Worker>>) {
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    for result in results {
+        let key = match result {
+            Ok(_) => "started".to_owned(),
+            Err(error) => format!("{:?}-{}", error.kind(), error.raw_os_error().unwrap_or(0)),
+        };
+        *counts.entry(key).or_default() += 1;
+    }
+    say("came-to", counts.into_iter().map(|(key, count)| format!("{key}={count}")).collect::<Vec<_>>().join(" "));
+}
+
+const STARVED: usize = 1000;
+
+pub(super) fn starved(place: Where) -> Outcome {
+    place.run_for(LIMIT, async {
+        let template = Process::new().start_template().await?;
+        template.fork().arg(0).start(entries::exit_with).await?.exited().await?;
+        let usual = starve()?;
+        let results = join_all((0..STARVED).map(|_| template.fork().start(entries::nothing))).await;
+        tell(&results);
+        drop(results);
+        // With room, but under the same limit.
+        let again = join_all((0..20).map(|n| template.fork().arg(n).start(entries::exit_with))).await;
+        say("with-room", again.iter().filter(|result| result.is_ok()).count());
+        setrlimit(Resource::Nofile, usual)?;
+        let again = join_all((0..STARVED).map(|_| template.fork().start(entries::nothing))).await;
+        say("lifted", again.iter().filter(|result| result.is_ok()).count());
+        Ok(())
+    })
+}
+
+pub(super) fn starved_blocking() -> Outcome {
+    let template = Process::new().template()?;
+    template.fork().run(entries::nothing)?.wait()?;
+    let usual = starve()?;
+    let starts: Vec<_> = (0..STARVED).map(|_| template.fork().start(entries::nothing)).collect();
+    let results: Vec<_> = starts.into_iter().map(Starting::wait).collect();
+    tell(&results);
+    drop(results);
+    let again = (0..20).map(|_| template.fork().run(entries::nothing));
+    say("with-room", again.filter(Result::is_ok).count());
+    setrlimit(Resource::Nofile, usual)?;
+    let again: Vec<_> = (0..STARVED).map(|_| template.fork().run(entries::nothing)).collect();
+    say("lifted", again.iter().filter(|result| result.is_ok()).count());
+    Ok(())
+}
