@@ -18,8 +18,13 @@ const FALLBACKS: [&str; 6] = [
 ];
 
 /// Crates outside of the workspace, as strangers would write them, and how they are tested.
-const FIXTURES: [(&str, &[&str]); 4] =
-    [("manual", &[]), ("library", &[]), ("library", &["--release", "--test=hello"]), ("plugin", &[])];
+const FIXTURES: [(&str, &[&str]); 5] = [
+    ("manual", &[]),
+    ("library", &[]),
+    ("library", &["--release", "--test=hello"]),
+    ("plugin", &[]),
+    ("runtime", &[]),
+];
 
 /// An example outside of the workspace: nothing else needs its C library.
 const GLIB: &str = "examples/glib/Cargo.toml";
@@ -49,7 +54,7 @@ pub(crate) fn all(skip_fallbacks: bool) -> Vec<Step> {
 
 fn formatting() -> Vec<Step> {
     let mut steps = vec![Step::new("formatting", ["fmt", "--all", "--check"])];
-    for name in ["manual", "library", "plugin"] {
+    for name in ["manual", "library", "plugin", "runtime"] {
         let step = Step::new(format!("formatting of the fixture {name}"), ["fmt", "--check", "--manifest-path"]);
         // All members of its workspace; `--all` would go on to anyfork.
         let packages: &[&str] = if name == "library" { &["--package=greeter", "--package=hello"] } else { &[] };

@@ -196,6 +196,35 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
+/// What the attribute refuses, checked as examples that must not compile.
+///
+/// ```compile_fail
+/// #[anyfork::entry] // run by what?
+/// async fn nobody_runs_it() {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry(tokio)] // what for?
+/// fn needs_no_runtime() {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry(tokio(flavor = "vanilla"))]
+/// async fn has_no_such_flavor() {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry(tokio(worker_threads = 2))] // of one thread
+/// async fn has_one_thread() {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry]
+/// fn borrows(text: &str) {}
+/// ```
+#[cfg(doctest)]
+struct Refused;
+
 #[cfg(test)]
 mod tests {
     use super::*;
