@@ -2,8 +2,8 @@
 //! input, and write the response to standard output.
 //!
 //! The server is one thread with an event loop. `anyfork::Command` starts the scripts without forking it, each in a
-//! session of its own with limits, and the event loop waits for starts, output and ends (`wait.rs`). A script is
-//! killed, with all that it has started, when its time is over, its client has gone, or the server ends.
+//! session of its own with limits; starts, output and ends are awaited. A script is killed, with all that it has
+//! started, when its time is over, its client has gone, or the server ends.
 //!
 //! Run it: `cargo run --release --example cgi -- examples/cgi/scripts --port 8080`
 //! Then: `curl -d 'some text' http://127.0.0.1:8080/cgi-bin/hello.sh/more?a=b`
@@ -14,7 +14,6 @@ mod script;
 mod server;
 mod target;
 mod variables;
-mod wait;
 
 use clap::Parser;
 use hyper::server::conn::http1;

@@ -2,12 +2,10 @@
 
 use crate::header;
 use crate::server::Place;
-use crate::wait::finish;
-use anyfork::{Child, Command, ExitStatus, Exited, Limit, Starting, Stdio};
+use anyfork::{Child, Command, ExitStatus, Limit, Stdio};
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe;
@@ -47,11 +45,10 @@ impl Script {
             .no_new_privs(true)
             .kill_on_drop(true)
             .die_with_owner(true);
-        let mut child = finish(command.start(), Starting::try_finish).await?;
+        let mut child = command.start().await?;
         // The other ends of the pipes, the script's, stay blocking.
-        let input = child.stdin.take().map(|stdin| pipe::Sender::from_owned_fd(OwnedFd::from(stdin))).transpose()?;
-        let output = child.stdout.take().ok_or_else(|| io::Error::other("no pipe for the output"))?;
-        let output = pipe::Receiver::from_owned_fd(OwnedFd::from(output))?;
+        let input = has_input.then(|| child.tokio_stdin()).transpose()?;
+        let output = child.tokio_stdout()?;
         Ok(Script { child: Some((child, place)), input, output, read: Vec::new() })
     }
 
@@ -92,7 +89,7 @@ impl Script {
 
     async fn exited(&self) -> io::Result<ExitStatus> {
         match &self.child {
-            Some((child, _)) => finish(child.exited(), Exited::try_finish).await,
+            Some((child, _)) => Ok(child.exited().await?),
             None => Err(io::Error::other("it has been dropped")),
         }
     }

@@ -1,5 +1,6 @@
 //! Runs the examples as a user would, and checks what they print and that they leave nothing behind.
 
+mod axum_prefork;
 mod cgi;
 mod early;
 mod faster_exec;
@@ -11,4 +12,6 @@ mod preload;
 mod pty_shell;
 mod story;
 mod support;
+mod tarpc_worker;
+mod tokio_pool;
 mod tour;

@@ -73,7 +73,8 @@ impl Worker {
     /// [`blocking_socket`](crate::Process::blocking_socket) was asked for.
     ///
     /// It reads end-of-file when the worker has closed its end: at its end at the latest, unless it gave the socket to
-    /// another process.
+    /// another process; or ECONNRESET, if the worker has not read all that was sent. The worker reads end-of-file when all copies of this end are closed, or one
+    /// has been shut down: `worker.socket().shutdown(Shutdown::Write)`.
     pub fn socket(&self) -> &UnixStream {
         &self.socket
     }
@@ -115,6 +116,8 @@ impl Worker {
     }
 
     /// The worker's end as a value that an event loop can wait for. It does not keep the `Worker` borrowed.
+    ///
+    /// What the worker has written before may still be unread in the socket then.
     pub fn exited(&self) -> Exited {
         Exited::new(Arc::clone(&self.life))
     }
