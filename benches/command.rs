@@ -3,9 +3,11 @@
 //! The systems take turns in each round, and a ratio is the median of the ratios of the rounds, because the machine is never quiet.
 //! `cargo bench --bench command -- ROUNDS` sets the number of rounds (11 if nothing is said). As root; else the attributes have no user.
 
-use anyfork::{Child, Command, Limit, Starting};
-use anyfork_benches::programs::{PROGRAM, rate, rate_of_threads, resident};
-use anyfork_benches::statistics::{Rounds, per_second};
+use anyfork::{Child, Command, Starting};
+use anyfork_benches::programs::{
+    PROGRAM, USER, is_root, rate, rate_of_threads, resident, std_with_attributes, with_attributes,
+};
+use anyfork_benches::statistics::{Rounds, per_second, print_rate, rounds_or};
 use hdrhistogram::Histogram;
 use memmap2::MmapOptions;
 use std::collections::VecDeque;
@@ -19,12 +21,9 @@ const IN_FLIGHT: usize = 8;
 const SIZES: [usize; 3] = [200, 2000, 8000];
 /// Where other threads are looked at.
 const OTHERS_AT: usize = 4000;
-/// Somebody who owns nothing.
-const USER: u32 = 65_534;
 
 fn main() {
-    // cargo passes --bench.
-    let rounds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(11);
+    let rounds = rounds_or(11);
     // Starts the default template.
     plain();
     let small = small(rounds);
@@ -94,12 +93,8 @@ fn big(megabytes: usize, rounds: usize, small: &Small) {
 }
 
 fn line(system: &str, rounds: &Rounds, against: &[(&str, &Rounds, f64)]) {
-    let (low, middle, high) = (rounds.quantile(0.25), rounds.median(), rounds.quantile(0.75));
-    print!("  {system:<30} {middle:>6.0} per second  ({low:.0} to {high:.0})");
-    for (other, other_rounds, goal) in against {
-        print!("  {:.2} of {other} (goal {goal})", rounds.median_ratio(other_rounds));
-    }
-    println!();
+    let against: Vec<_> = against.iter().map(|(other, rounds, goal)| (*other, *rounds, Some(*goal))).collect();
+    print_rate(system, rounds, &against);
 }
 
 fn plain() {
@@ -127,36 +122,12 @@ fn in_flight() -> f64 {
     })
 }
 
-fn is_root() -> bool {
-    // SAFETY: no preconditions.
-    unsafe { libc::geteuid() == 0 }
-}
-
 fn attributes() {
-    let mut command = Command::new(PROGRAM);
-    command.setsid(true).rlimit(Limit::Nofile, 256, 256);
-    if is_root() {
-        command.uid(USER);
-    }
-    assert!(command.status().expect("it starts").success());
+    assert!(with_attributes().status().expect("it starts").success());
 }
 
 fn std_attributes() {
-    let mut command = std::process::Command::new(PROGRAM);
-    if is_root() {
-        command.uid(USER);
-    }
-    // SAFETY: the function makes two system calls and nothing else.
-    unsafe {
-        command.pre_exec(|| {
-            let limit = libc::rlimit { rlim_cur: 256, rlim_max: 256 };
-            if libc::setsid() < 0 || libc::setrlimit(libc::RLIMIT_NOFILE, &limit) < 0 {
-                return Err(std::io::Error::last_os_error());
-            }
-            Ok(())
-        });
-    }
-    assert!(command.status().expect("it starts").success());
+    assert!(std_with_attributes().status().expect("it starts").success());
 }
 
 /// Only what std has by itself.

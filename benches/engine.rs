@@ -3,16 +3,14 @@
 //! All systems take turns in each round, and a ratio is the median of the ratios of the rounds, because the machine is never quiet.
 //! `cargo bench --bench engine -- ROUNDS` sets the number of rounds (11 if nothing is said).
 
-use anyfork::{Process, Template, Worker};
+use anyfork::{Process, Template};
 use anyfork_benches::limits::Limit;
-use anyfork_benches::statistics::{Rounds, per_second};
+use anyfork_benches::statistics::{Rounds, rounds_or};
+use anyfork_benches::workers::{self, finish, see_end};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
-
-#[anyfork::entry]
-fn finish() {}
 
 #[anyfork::entry]
 fn idle(mut socket: UnixStream) -> std::io::Result<()> {
@@ -27,8 +25,7 @@ const THREADS: usize = 64;
 const LIVE: usize = 10_000;
 
 fn main() {
-    // cargo passes --bench.
-    let rounds = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(11);
+    let rounds = rounds_or(11);
     let template = Process::new().template().expect("a template");
     let mut table = Table::new();
     speed(&template, rounds, &mut table);
@@ -102,27 +99,11 @@ fn speed(template: &Template, rounds: usize, table: &mut Table) {
 }
 
 fn one_at_a_time(template: &Template) -> f64 {
-    per_second(ONE_AT_A_TIME, || {
-        for _ in 0..ONE_AT_A_TIME {
-            see_end(&template.fork().blocking_socket(true).run(finish).expect("a worker"));
-        }
-    })
+    workers::one_at_a_time(template, ONE_AT_A_TIME)
 }
 
 fn in_flight(template: &Template) -> f64 {
-    per_second(BATCHES * IN_FLIGHT, || {
-        for _ in 0..BATCHES {
-            let starting: Vec<_> =
-                (0..IN_FLIGHT).map(|_| template.fork().blocking_socket(true).start(finish)).collect();
-            for starting in starting {
-                see_end(&starting.wait().expect("a worker"));
-            }
-        }
-    })
-}
-
-fn see_end(worker: &Worker) {
-    assert_eq!(worker.socket().read(&mut [0]).expect("end-of-file"), 0);
+    workers::in_flight(template, IN_FLIGHT, BATCHES)
 }
 
 /// How long the caller is held up.

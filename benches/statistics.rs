@@ -2,6 +2,11 @@
 
 use std::time::Instant;
 
+/// The number of rounds on the command line, or this one. cargo passes --bench as well.
+pub fn rounds_or(usual: usize) -> usize {
+    std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(usual)
+}
+
 /// So many of something that `run` does, per second.
 pub fn per_second(count: usize, run: impl FnOnce()) -> f64 {
     let start = Instant::now();
@@ -36,4 +41,17 @@ impl Rounds {
     pub fn median_ratio(&self, to: &Rounds) -> f64 {
         Rounds(self.0.iter().zip(&to.0).map(|(a, b)| a / b).collect()).median()
     }
+}
+
+/// A line of a table of rates, and what they are of others: rounds, and the goal if there is one.
+pub fn print_rate(system: &str, rounds: &Rounds, against: &[(&str, &Rounds, Option<f64>)]) {
+    let (low, middle, high) = (rounds.quantile(0.25), rounds.median(), rounds.quantile(0.75));
+    print!("  {system:<40} {middle:>6.0} per second  ({low:.0} to {high:.0})");
+    for (other, other_rounds, goal) in against {
+        print!("  {:.2} of {other}", rounds.median_ratio(other_rounds));
+        if let Some(goal) = goal {
+            print!(" (goal {goal})");
+        }
+    }
+    println!();
 }
