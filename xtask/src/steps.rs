@@ -18,13 +18,8 @@ const FALLBACKS: [&str; 6] = [
 ];
 
 /// Crates outside of the workspace, as strangers would write them, and how they are tested.
-const FIXTURES: [(&str, &[&str]); 5] = [
-    ("manual", &[]),
-    ("library", &[]),
-    ("library", &["--release", "--test=hello"]),
-    ("plugin", &[]),
-    ("runtime", &[]),
-];
+const FIXTURES: [(&str, &[&str]); 5] =
+    [("manual", &[]), ("library", &[]), ("library", &["--release", "--test=hello"]), ("plugin", &[]), ("runtime", &[])];
 
 /// An example outside of the workspace: nothing else needs its C library.
 const GLIB: &str = "examples/glib/Cargo.toml";
