@@ -2,6 +2,8 @@
 
 use super::{LIMIT, Trigger, code, finish, finish_all, nap, readable, stay, stopped};
 use anyfork::{Command, ErrorKind, Exited, Pending, Process, Starting, Worker};
+use anyfork_tests::signal;
+use rustix::process::Signal;
 use std::collections::HashSet;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
@@ -137,6 +139,19 @@ fn a_program_that_outlives_the_deadline_of_its_start_wakes_nobody() {
         };
         assert!(wakes <= 10, "output: {output}: woken {wakes} times for nothing");
     }
+}
+
+#[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds the end is asked for each millisecond")]
+fn a_program_whose_template_is_killed_wakes_nobody_though_it_was_asked_before_it_was_watched() {
+    let template = Process::new().template().unwrap();
+    let mut ending = template.command("sleep").arg("60").spawn().unwrap().into_output();
+    // It has no pipes, so that only its end is missing from now on.
+    assert_eq!(ending.try_finish().unwrap(), None);
+    number(&ending);
+    signal(template.pid(), Signal::KILL);
+    let wakes = wakes_in(&mut ending, 4 * SHORT);
+    assert!(wakes <= 10, "woken {wakes} times for nothing");
 }
 
 #[test]

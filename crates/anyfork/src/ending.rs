@@ -188,14 +188,15 @@ impl<T: Ended> Ending<T> {
     }
 
     fn make_watch(&self) -> io::Result<Arc<Watch>> {
-        let watch = match &self.stage {
-            // It is the start's own: what the start has put into it, it takes out.
+        // The start's and the end's are their own: they know what is in them.
+        match &self.stage {
             Stage::Starts(starting) => return Ok(Arc::clone(starting.watch()?)),
-            _ => Arc::new(Watch::new()?),
-        };
+            Stage::Ends(_, exited) => return Ok(Arc::clone(exited.watch()?)),
+            _ => {}
+        }
+        let watch = Arc::new(Watch::new()?);
         match &self.stage {
             Stage::Writes(_) => show_pipes(&self.pump, &watch)?,
-            Stage::Ends(_, exited) => exited.show(&watch)?,
             _ => watch.make_ready(),
         }
         Ok(watch)

@@ -78,7 +78,7 @@ impl Exited {
 
     /// Makes a watch readable when the status may be there: at the hang-up of the pidfd, or when the template is gone. Where too many watch the template
     /// already, when the process has ended, which is a moment too early.
-    pub(crate) fn show(&self, watch: &Watch) -> io::Result<()> {
+    fn show(&self, watch: &Watch) -> io::Result<()> {
         let Some(pidfd) = self.life.pidfd() else { return watch.set_ticking(Some(TICK)) };
         let line = self.life.line().filter(|_| self.life.hangs_up_with_status());
         let Some((line, witness)) = line.and_then(|line| Some((line, line.witness()?))) else {
@@ -114,7 +114,7 @@ impl Exited {
         watch.set_ticking(Some(TICK))
     }
 
-    fn watch(&self) -> Result<&Arc<Watch>> {
+    pub(crate) fn watch(&self) -> Result<&Arc<Watch>> {
         self.lookout.get_or_make(|| {
             let watch = Arc::new(Watch::new()?);
             self.show(&watch)?;

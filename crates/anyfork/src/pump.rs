@@ -6,6 +6,7 @@ use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdout};
+use std::sync::Arc;
 
 /// At a time at most so much of a pipe is read, so that a program that writes without end does not keep an event loop busy.
 const MOST: usize = 256 * 1024;
@@ -39,11 +40,15 @@ impl Pump {
     }
 
     /// Takes in what is there. Never blocks.
-    pub(crate) fn pump(&mut self, seen_by: Option<&std::sync::Arc<Watch>>) -> io::Result<Pumped> {
+    pub(crate) fn pump(&mut self, seen_by: Option<&Arc<Watch>>) -> io::Result<Pumped> {
         for (pipe, read) in self.pipes.iter_mut().zip(&mut self.read) {
             let Some(open) = pipe else { continue };
             match read_some(open, read)? {
-                Read::End => *pipe = None,
+                Read::End => {
+                    // A fork of the program may keep it open, and in the watch.
+                    seen_by.inspect(|watch| watch.remove(&*open));
+                    *pipe = None;
+                }
                 Read::Nothing => {}
                 // An event loop that is told of changes only would not hear of what is left.
                 Read::More => seen_by.map_or(Ok(()), |watch| watch.tell_again(&*open))?,
