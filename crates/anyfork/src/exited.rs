@@ -92,26 +92,28 @@ impl Exited {
     /// The status was not there: what to wait for now.
     fn adjust(&mut self, watch: &Watch) -> io::Result<()> {
         let Some(pidfd) = self.life.pidfd() else { return Ok(()) };
-        let life = self.life.life();
-        if self.life.hangs_up_with_status() {
-            return match life {
-                // Only the moment between the end and its report. If the template dies in it, there may be no hang-up.
-                Life::Ended if self.witness.get().is_none() => {
-                    watch.change(pidfd, EventFlags::empty())?;
-                    watch.set_ticking(Some(SLOW_TICK))
-                }
-                _ => Ok(()),
-            };
+        let hangs_up = self.life.hangs_up_with_status();
+        match self.life.life() {
+            Life::Runs if hangs_up => Ok(()),
+            Life::Runs => {
+                // The template is gone; whoever adopted the process may never wait for it, so its end alone counts.
+                leave_line(&mut self.witness, &self.life, watch);
+                watch.change(pidfd, EventFlags::IN)
+            }
+            // Only the moment between the end and its report.
+            Life::Ended if hangs_up && self.witness.get().is_some() => Ok(()),
+            Life::Ended if hangs_up => {
+                watch.change(pidfd, EventFlags::empty())?;
+                // If the template dies in that moment, there may be no hang-up.
+                watch.set_ticking(Some(SLOW_TICK))
+            }
+            // The report may still be on its way, if many are.
+            Life::Ended | Life::Reaped => {
+                leave_line(&mut self.witness, &self.life, watch);
+                watch.remove(pidfd);
+                watch.set_ticking(Some(TICK))
+            }
         }
-        if let (Some(_), Some(line)) = (self.witness.take(), self.life.line()) {
-            watch.remove(line);
-        }
-        if life == Life::Runs {
-            // The template is gone; whoever adopted the process may never wait for it, so its end alone counts.
-            return watch.change(pidfd, EventFlags::IN);
-        }
-        watch.remove(pidfd);
-        watch.set_ticking(Some(TICK))
     }
 
     pub(crate) fn watch(&self) -> Result<&Arc<Watch>> {
@@ -150,5 +152,11 @@ impl Awaited for Exited {
 
     fn link(&mut self) -> &mut Link {
         &mut self.link
+    }
+}
+
+fn leave_line(witness: &mut OnceLock<Witness>, life: &Lifeline, watch: &Watch) {
+    if let (Some(_), Some(line)) = (witness.take(), life.line()) {
+        watch.remove(line);
     }
 }

@@ -36,20 +36,26 @@ struct Watcher {
 }
 
 impl Watcher {
-    /// Wakes it then, if it does not see that yet; each millisecond if room in the socket is not what is missing.
+    /// Wakes it when trying again can help: when the socket takes more, or, if room in the socket is not what is missing, each millisecond.
     fn look(&mut self, socket: &OwnedFd, why: Blocked) {
-        if !self.sees_socket {
-            self.sees_socket = self.watch.add(socket, EventFlags::OUT).is_ok();
+        match why {
+            Blocked::Full if self.sees_socket => {}
+            Blocked::Full => self.sees_socket = self.watch.add(socket, EventFlags::OUT).is_ok(),
+            // It may be writable all the time.
+            Blocked::ByOthers => self.leave(socket),
         }
-        let ticks = why == Blocked::ByOthers || !self.sees_socket;
-        let _ = self.watch.set_ticking(ticks.then_some(TICK));
+        let _ = self.watch.set_ticking((!self.sees_socket).then_some(TICK));
     }
 
     fn look_away(&mut self, socket: &OwnedFd) {
+        self.leave(socket);
+        let _ = self.watch.set_ticking(None);
+    }
+
+    fn leave(&mut self, socket: &OwnedFd) {
         if std::mem::take(&mut self.sees_socket) {
             self.watch.remove(socket);
         }
-        let _ = self.watch.set_ticking(None);
     }
 }
 
@@ -163,6 +169,8 @@ pub(crate) struct Queue {
     watched: VecDeque<Arc<Seat>>,
     /// Who has asked last, and so is likely to ask again: the first may be kept by somebody who does not ask any more.
     latest: Option<Arc<Seat>>,
+    /// Why the first of all could not be sent.
+    blocked: Blocked,
 }
 
 impl Queue {
@@ -184,7 +192,7 @@ impl Queue {
                 }
                 Progress::Failed(error) => return Ok(Err(error)),
                 Progress::Broken(error) => return Err(error),
-                Progress::Blocked(_) => {}
+                Progress::Blocked(why) => self.blocked = why,
             }
         }
         let seat = Arc::new(Seat(Mutex::new(Turn::Waiting(request, None))));
@@ -219,7 +227,8 @@ impl Queue {
             match progress {
                 Progress::Done | Progress::Failed(_) => {}
                 Progress::Blocked(why) => {
-                    self.let_two_look(to, why);
+                    self.blocked = why;
+                    self.let_two_look(to);
                     return Ok(());
                 }
                 Progress::Broken(error) => {
@@ -260,7 +269,7 @@ impl Queue {
         if let Some(before) = self.latest.replace(Arc::clone(seat)) {
             before.look_away(to);
         }
-        self.let_two_look(to, Blocked::Full);
+        self.let_two_look(to);
     }
 
     /// Takes a start back. `false`: that is too late, or it is not here.
@@ -277,19 +286,19 @@ impl Queue {
             *turn = Turn::Over;
         }
         drop(turn);
-        self.let_two_look(to, Blocked::Full);
+        self.let_two_look(to);
         true
     }
 
     /// Lets the first see the socket, and who has asked last (or else the last).
-    fn let_two_look(&mut self, to: &OwnedFd, why: Blocked) {
-        while self.watched.front().is_some_and(|first| !first.look(to, why)) {
+    fn let_two_look(&mut self, to: &OwnedFd) {
+        while self.watched.front().is_some_and(|first| !first.look(to, self.blocked)) {
             self.watched.pop_front();
         }
-        if self.latest.as_ref().is_some_and(|latest| latest.look(to, why)) {
+        if self.latest.as_ref().is_some_and(|latest| latest.look(to, self.blocked)) {
             return;
         }
-        while self.watched.back().is_some_and(|last| !last.look(to, why)) {
+        while self.watched.back().is_some_and(|last| !last.look(to, self.blocked)) {
             self.watched.pop_back();
         }
         self.latest = self.watched.back().cloned();

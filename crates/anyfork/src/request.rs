@@ -88,8 +88,9 @@ impl Request {
 }
 
 /// Why the template's socket takes no more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Blocked {
+    #[default]
     Full,
     /// Too many descriptors of this user are under way, or the kernel has no memory: the socket's being writable says nothing.
     ByOthers,
