@@ -28,7 +28,7 @@ pub(crate) async fn serve(socket: unix::net::UnixStream, listener: std::net::Tcp
 
 fn router() -> Router {
     Router::new()
-        .route("/", get(async || format!("worker {}\n", process::id())))
+        .route("/", get(|| async { format!("worker {}\n", process::id()) }))
         .route("/slow", get(slow))
         // For those who want to see a worker replaced.
         .route("/crash", get(crash))

@@ -41,7 +41,7 @@ pub(crate) async fn serve(socket: net::UnixStream) -> io::Result<()> {
     socket.set_nonblocking(true)?;
     let channel = BaseChannel::with_defaults(transport(UnixStream::from_std(socket)?));
     // Each call is a task of its own, so that none waits for another.
-    channel.execute(Texts.serve()).for_each(async |call| drop(tokio::spawn(call))).await;
+    channel.execute(Texts.serve()).for_each(|call| async { drop(tokio::spawn(call)) }).await;
     Ok(())
 }
 

@@ -51,7 +51,7 @@ async fn the_output_of_a_child_can_be_awaited() {
 }
 
 async fn many_outputs_are_awaited_at_once_and_told_apart() {
-    let one = async |n: i32| {
+    let one = |n: i32| async move {
         let output = shell(&format!("sleep 0.0{}; echo {n}; exit {n}", n % 5)).start_output().await.unwrap();
         output.status.code() == Some(n) && output.stdout == format!("{n}\n").into_bytes()
     };

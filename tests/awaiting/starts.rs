@@ -48,7 +48,8 @@ async fn an_end_can_be_awaited_again_and_from_two_places() {
 
 async fn many_are_awaited_at_once_and_told_apart() {
     let template = Process::new().start_template().await.unwrap();
-    let one = async |n: u8| {
+    let template = &template;
+    let one = |n: u8| async move {
         let worker: Worker = template.fork().arg(n).start(code).await.unwrap();
         worker.exited().await.unwrap().code()
     };
@@ -59,7 +60,8 @@ async fn many_are_awaited_at_once_and_told_apart() {
 async fn ends_that_take_long_are_awaited_side_by_side() {
     let template = Process::new().start_template().await.unwrap();
     let begin = Instant::now();
-    let one = async |_| template.fork().arg(300).start(nap).await.unwrap().exited().await.unwrap().success();
+    let template = &template;
+    let one = |_| async move { template.fork().arg(300).start(nap).await.unwrap().exited().await.unwrap().success() };
     assert!(join_all((0..10).map(one)).await.into_iter().all(|success| success));
     assert!((300..2500).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
 }

@@ -2,7 +2,8 @@
 
 use super::{LIMIT, Trigger, code, finish, finish_all, nap, readable, stay, stopped};
 use anyfork::{Command, ErrorKind, Exited, Pending, Process, Starting, Worker};
-use anyfork_tests::signal;
+use anyfork_tests::{children, signal, stop, wait_until};
+use rustix::event::epoll;
 use rustix::process::Signal;
 use std::collections::HashSet;
 use std::os::fd::{AsFd, AsRawFd};
@@ -208,6 +209,44 @@ fn a_thousand_ends_of_workers_of_one_template_are_waited_for_in_one_set() {
         });
         assert!(finish_all(ends, trigger).into_iter().all(|status| status.unwrap().success()));
         release.join().unwrap();
+    }
+}
+
+/// The socket takes some 300 reports; what does not fit is kept by the template, which has waited for the process by then.
+#[test]
+#[cfg_attr(any(anyfork_no_pidfd, anyfork_no_pidfd_hangup), ignore = "the end is asked for each millisecond then")]
+fn an_end_whose_report_comes_behind_many_others_is_told_to_an_edge_triggered_loop() {
+    let template = Process::new().template().unwrap();
+    let mut workers: Vec<Worker> = (0..1000).map(|_| template.fork().run(stay).unwrap()).collect();
+    let last = workers.pop().unwrap();
+    let mut end = last.exited();
+    drop(workers);
+    assert!(wait_until(LIMIT, || children(template.pid()).len() == 1));
+    let set = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    epoll::add(&set, &end, epoll::EventData::new_u64(0), epoll::EventFlags::IN | epoll::EventFlags::ET).unwrap();
+    drop(last);
+    assert!(readable(&set, LIMIT), "not told of the end");
+    stop(template.pid());
+    let mut events = Vec::with_capacity(1);
+    epoll::wait(&set, rustix::buffer::spare_capacity(&mut events), None).unwrap();
+    assert_eq!(end.try_finish().unwrap(), None, "the report is in the template");
+    signal(template.pid(), Signal::CONT);
+    let status = wait_until_some(|| {
+        assert!(readable(&set, LIMIT), "not told of the report");
+        events.clear();
+        epoll::wait(&set, rustix::buffer::spare_capacity(&mut events), None).unwrap();
+        end.try_finish().unwrap()
+    });
+    assert!(status.success());
+}
+
+fn wait_until_some<T>(mut ask: impl FnMut() -> Option<T>) -> T {
+    let until = Instant::now() + LIMIT;
+    loop {
+        assert!(Instant::now() < until, "asked again and again");
+        if let Some(found) = ask() {
+            return found;
+        }
     }
 }
 

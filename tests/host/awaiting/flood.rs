@@ -25,7 +25,7 @@ pub(super) fn run(place: Where) -> Outcome {
     say("limit", nofile.maximum.unwrap_or(u64::MAX));
     place.run_for(LIMIT, async {
         let template = Process::new().start_template().await?;
-        let code = async |starting: Starting<Worker>| starting.await?.exited().await;
+        let code = |starting: Starting<Worker>| async move { starting.await?.exited().await };
         code(template.fork().arg(0).start(entries::exit_with)).await?;
         let before = peak_memory();
         let most = AtomicUsize::new(0);

@@ -61,7 +61,8 @@ pub(super) fn run(place: Where) -> Outcome {
             // The first in the queue goes first.
             dropped.into_iter().for_each(drop);
             signal(template.pid(), Signal::CONT);
-            let ended = join_all(kept.into_iter().map(async |(_, starting)| starting.await?.exited().await)).await;
+            let end = |(_, starting): (_, Starting<Worker>)| async move { starting.await?.exited().await };
+            let ended = join_all(kept.into_iter().map(end)).await;
             assert!(ended.iter().all(|status| status.as_ref().is_ok_and(|status| status.success())), "{ended:?}");
             let key = if polled { "polled" } else { "unpolled" };
             say(&format!("{key}-first"), first);
@@ -83,7 +84,7 @@ pub(super) fn killed(place: Where) -> Outcome {
                 }
             }
             signal(template.pid(), Signal::KILL);
-            let kind = async |starting: Starting<Worker>| starting.await.map_err(|error| error.kind());
+            let kind = |starting: Starting<Worker>| async move { starting.await.map_err(|error| error.kind()) };
             let results = join_all(starts.into_iter().map(kind)).await;
             let gone = results.iter().filter(|result| matches!(result, Err(anyfork::ErrorKind::TemplateGone)));
             say(if polled { "polled" } else { "unpolled" }, gone.count());

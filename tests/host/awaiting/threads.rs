@@ -18,11 +18,12 @@ fn tell() {
 pub(super) fn run(place: Where) -> Outcome {
     place.run(async {
         let template = Process::new().start_template().await?;
-        let one = async |n: u8| template.fork().arg(n).start(entries::exit_with).await?.exited().await;
+        let template = &template;
+        let one = |n: u8| async move { template.fork().arg(n).start(entries::exit_with).await?.exited().await };
         for result in join_all((0..50).map(one)).await {
             result?;
         }
-        let output = async |n: u8| Command::new("echo").arg(n.to_string()).start_output().await;
+        let output = |n: u8| async move { Command::new("echo").arg(n.to_string()).start_output().await };
         for result in join_all((0..20).map(output)).await {
             result?;
         }
