@@ -57,6 +57,37 @@ fn a_queued_start_is_woken_though_those_before_it_are_not_asked_any_more() {
     check(starts.into_iter().map(finish).collect());
 }
 
+#[test]
+fn a_queued_start_is_woken_though_the_first_of_all_has_asked_last() {
+    let template = stopped();
+    let mut starts = starts(&template);
+    register(&starts);
+    for start in starts.iter_mut().rev() {
+        assert!(start.try_finish().unwrap().is_none());
+    }
+    signal(template.pid(), Signal::CONT);
+    let last = finish(starts.pop().unwrap()).unwrap();
+    assert_eq!(last.wait().unwrap().code(), Some((MANY - 1) % 256));
+}
+
+#[anyfork::entry]
+fn take(_octets: Vec<u8>) {}
+
+/// More orders than the process's own socket takes before it reads.
+#[test]
+fn what_a_queued_start_has_still_to_send_follows_though_others_have_sent_the_order() {
+    let template = stopped();
+    let starts = starts(&template);
+    let process = (0..6).fold(template.fork(), |process, _| process.call(take, [vec![1; 60_000]]));
+    let large = process.arg(7).start(code);
+    register(&starts);
+    large.as_fd();
+    let behind = template.fork().arg(8).start(code);
+    signal(template.pid(), Signal::CONT);
+    finish(behind).unwrap();
+    assert_eq!(finish(large).unwrap().wait().unwrap().code(), Some(7));
+}
+
 /// Those that are left are asked by nobody meanwhile.
 #[test]
 fn the_next_in_the_queue_is_woken_when_those_before_it_are_dropped() {

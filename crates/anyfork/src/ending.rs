@@ -243,7 +243,7 @@ impl<T: Ended> Awaited for Ending<T> {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Starts(starting) => Some(starting.deadline()),
+            Stage::Starts(starting) => Awaited::deadline(&**starting),
             _ => None,
         }
     }

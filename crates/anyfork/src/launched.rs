@@ -126,6 +126,11 @@ impl Launched {
         Ok(true)
     }
 
+    /// Whether its template has not taken the order yet.
+    pub(crate) fn is_queued(&self) -> bool {
+        matches!(self.stage, Stage::Queued(_))
+    }
+
     /// The client's end of its socket, once it has been ordered.
     pub(crate) fn into_socket(self) -> Option<OwnedFd> {
         match self.stage {
@@ -173,8 +178,8 @@ impl Launched {
                 let until = if self.orders.is_empty() { until } else { tick };
                 watch::sleep(&[(socket.as_fd(), event)], Some(until))
             }
-            (Stage::Queued(_), Some((line, _)), _) => watch::sleep(&[(line.as_fd(), PollFlags::OUT)], Some(tick)),
-            (Stage::Queued(_), None, _) => watch::sleep(&[], Some(tick)),
+            // Somebody else may send it; and room in the template's socket may not be what is missing.
+            (Stage::Queued(_), _, _) => watch::sleep(&[], Some(tick)),
         }
     }
 

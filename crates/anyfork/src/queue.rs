@@ -93,6 +93,10 @@ impl Seat {
         }
     }
 
+    fn is_over(&self) -> bool {
+        matches!(&*self.turn(), Turn::Over)
+    }
+
     fn send(&self, to: &OwnedFd) -> Progress {
         let mut turn = self.turn();
         let Turn::Waiting(request, watcher) = &mut *turn else { return Progress::Done };
@@ -145,7 +149,11 @@ impl Turn {
     /// Lets a watch become readable with the process's answer, or because there will be none.
     fn show(&self, watch: &Watch) {
         let shown = match self {
-            Turn::Ordered((socket, _)) => watch.add(socket, EventFlags::IN).is_ok(),
+            Turn::Ordered((socket, orders)) => {
+                // What its socket did not take has to follow.
+                let follows = (!orders.is_empty()).then_some(TICK);
+                watch.add(socket, EventFlags::IN).and_then(|()| watch.set_ticking(follows)).is_ok()
+            }
             _ => false,
         };
         if !shown {
@@ -286,6 +294,7 @@ impl Queue {
             *turn = Turn::Over;
         }
         drop(turn);
+        self.drop_last();
         self.let_two_look(to);
         true
     }
@@ -302,6 +311,16 @@ impl Queue {
             self.watched.pop_back();
         }
         self.latest = self.watched.back().cloned();
+    }
+
+    /// Forgets those at the end that have been taken back: a program may try again and again while its template hangs.
+    fn drop_last(&mut self) {
+        while self.waiting.back().is_some_and(|last| matches!(last, Waiting::Start(seat) if seat.is_over())) {
+            self.waiting.pop_back();
+        }
+        while self.watched.back().is_some_and(|last| last.is_over()) {
+            self.watched.pop_back();
+        }
     }
 
     fn forget_watched(&mut self) {

@@ -190,7 +190,7 @@ impl<T: Started> Starting<T> {
         };
         let answer = match launched.take_answer(&self.what) {
             Ok(None) if self.deadline <= Instant::now() => Err(passed(&self.what)),
-            Ok(None) => match self.lookout.get().map_or(Ok(()), |watch| launched.adjust(watch)) {
+            Ok(None) => match look_on(&self.lookout, launched, self.deadline) {
                 Ok(()) => return Ok(None),
                 Err(error) => Err(Error::system("wait for the start", error)),
             },
@@ -199,6 +199,7 @@ impl<T: Started> Starting<T> {
         if let Some(watch) = self.lookout.get() {
             launched.hide(watch);
             let _ = watch.set_deadline(None);
+            let _ = watch.set_ticking(None);
         }
         match answer {
             Ok(Some((pid, pidfd))) => {
@@ -268,7 +269,9 @@ impl<T: Started> AsFd for Starting<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.watch() {
             Ok(watch) => {
-                if matches!(self.state, Some(Ok(_))) && watch.set_deadline(Some(self.deadline)).is_err() {
+                if let Some(Ok(launched)) = &self.state
+                    && watch.set_deadline(Some(next_question(launched, self.deadline))).is_err()
+                {
                     watch.make_ready();
                 }
                 watch.as_fd()
@@ -284,7 +287,10 @@ impl<T: Started> Awaited for Starting<T> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        Some(self.deadline)
+        match &self.state {
+            Some(Ok(launched)) => Some(next_question(launched, self.deadline)),
+            _ => Some(self.deadline),
+        }
     }
 
     fn link(&mut self) -> &mut Link {
@@ -298,6 +304,24 @@ impl<T: Started> Drop for Starting<T> {
             launched.give_up();
         }
     }
+}
+
+/// While it waits for its template somebody else sends it, as a rule. If those who were to do that do not ask any more, it has to.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// There was no answer: what to wait for now.
+fn look_on(lookout: &Lookout, launched: &Launched, deadline: Instant) -> io::Result<()> {
+    let Some(watch) = lookout.get() else { return Ok(()) };
+    launched.adjust(watch)?;
+    if watch.has_deadline() {
+        watch.set_deadline(Some(next_question(launched, deadline)))?;
+    }
+    Ok(())
+}
+
+/// When it is to be asked even if nothing has happened.
+fn next_question(launched: &Launched, deadline: Instant) -> Instant {
+    if launched.is_queued() { deadline.min(Instant::now() + PATIENCE) } else { deadline }
 }
 
 fn passed(what: &str) -> Error {

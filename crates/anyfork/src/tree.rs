@@ -44,7 +44,7 @@ impl Killing {
                 return Err(Error::new(ErrorKind::Unsupported, "kill_tree", "there are no pidfds here"));
             }
             let is_frozen = tree.cgroup.as_ref().map_or(Ok(false), freeze)?;
-            Ok(Begun { tree, known: BTreeMap::new(), is_frozen })
+            Ok(Begun { tree, known: BTreeMap::new(), is_frozen, is_asked: false })
         });
         let (lookout, link) = Default::default();
         Killing { begun: Some(begun), until: Instant::now() + LIMIT, lookout, link }
@@ -94,12 +94,15 @@ struct Begun {
     /// Those of its processes that have been found, by number.
     known: BTreeMap<u32, Member>,
     is_frozen: bool,
+    /// Whether there has been a question.
+    is_asked: bool,
 }
 
 impl Begun {
     /// Whether none is left.
     fn step(&mut self, until: Instant) -> Result<bool> {
         self.tree.life.check_maker("kill_tree")?;
+        self.is_asked = true;
         let is_over = match &self.tree.cgroup {
             Some(cgroup) => kill_members(cgroup)?,
             None => self.tree.stop_and_kill(&mut self.known, until)?,
@@ -119,6 +122,7 @@ impl Drop for Begun {
         match &self.tree.cgroup {
             Some(cgroup) if self.is_frozen => drop(write_at(cgroup, c"cgroup.freeze", b"0")),
             Some(_) => {}
+            None if !self.is_asked => {}
             None => {
                 let _ = send(&mut self.known, Signal::KILL);
                 let _ = self.tree.signal_group(Signal::KILL);

@@ -77,8 +77,16 @@ impl Watch {
         if timer.deadline == deadline {
             return Ok(());
         }
-        timer.deadline = deadline;
-        self.arm(&mut timer)
+        let before = std::mem::replace(&mut timer.deadline, deadline);
+        let armed = self.arm(&mut timer);
+        if armed.is_err() {
+            timer.deadline = before;
+        }
+        armed
+    }
+
+    pub(crate) fn has_deadline(&self) -> bool {
+        self.timer().deadline.is_some()
     }
 
     /// Readable so often from now on, beside all else.
@@ -87,8 +95,12 @@ impl Watch {
         if timer.ticks == ticks {
             return Ok(());
         }
-        timer.ticks = ticks;
-        self.arm(&mut timer)
+        let before = std::mem::replace(&mut timer.ticks, ticks);
+        let armed = self.arm(&mut timer);
+        if armed.is_err() {
+            timer.ticks = before;
+        }
+        armed
     }
 
     fn arm(&self, timer: &mut Timer) -> io::Result<()> {

@@ -42,7 +42,11 @@ impl Place {
         }
         let Some(deadline) = deadline else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Timer::at(deadline));
-        Pin::new(timer).poll(context).map(|_| Ok(()))
+        if Pin::new(timer).poll(context).is_pending() {
+            return Poll::Pending;
+        }
+        self.timer = None;
+        Poll::Ready(Ok(()))
     }
 }
 
