@@ -7,7 +7,7 @@ use crate::pump::{Pump, Pumped};
 use crate::rt::{Awaited, Link};
 use crate::starting::{Options, Starting};
 use crate::status::ExitStatus;
-use crate::watch::{self, Lookout, Watch};
+use crate::watch::{self, Lookout, TICK, Watch};
 use crate::wire::Role;
 use rustix::event::epoll::EventFlags;
 use std::io;
@@ -123,7 +123,10 @@ impl<T: Ended> Ending<T> {
                     Err(error) => return Err(Error::system("read the output", error)),
                 },
                 Stage::Ends(child, mut exited) => match exited.try_finish()? {
-                    None => return Ok(self.stay(Stage::Ends(child, exited))),
+                    None => {
+                        self.lookout.get().inspect(|watch| watch.take_tick());
+                        return Ok(self.stay(Stage::Ends(child, exited)));
+                    }
                     Some(status) => {
                         child.detach();
                         return Ok(Some(T::from_end(status, std::mem::take(&mut self.pump))));
@@ -158,7 +161,14 @@ impl<T: Ended> Ending<T> {
 
     fn wait_for_end(&mut self, child: Child) -> Result<Stage> {
         let exited = match self.lookout.get() {
-            Some(watch) => child.exited_seen_by(Arc::clone(watch)).map_err(|error| Error::system("wait", error))?,
+            // A program is not given up because there is nothing to see its end with: it is asked for then.
+            Some(watch) => match child.exited_seen_by(Arc::clone(watch)) {
+                Ok(exited) => exited,
+                Err(_) => {
+                    watch.set_ticking(Some(TICK)).map_err(|error| Error::system("wait", error))?;
+                    child.exited()
+                }
+            },
             None => child.exited(),
         };
         Ok(Stage::Ends(child, exited))

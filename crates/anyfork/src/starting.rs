@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 /// [`Process::start_template`](crate::Process::start_template) (a [`Template`]) and [`Command::start`](crate::Command::start) (a [`Child`]).
 ///
 /// **Await** it (features `tokio`, `smol`), or [wait](Starting::wait) for it, or bring it into any other event loop: call [`try_finish`](Starting::try_finish); while
-/// it returns `None`, wait until the descriptor ([`AsFd`]) is readable, and call it again. See [`Pending`](crate::Pending). The start is under way without that, too.
+/// it returns `None`, wait until the descriptor ([`AsFd`]) is readable, and call it again. See [`Pending`](crate::Pending). The start is under way without that, too, unless its template's socket was full:
+/// then it goes on when any value of that template is asked.
 ///
 /// **Dropping** it before it has finished gives the start up: the process never enters its entry, or is killed
 /// if it just has. Nothing blocks.
@@ -267,6 +268,11 @@ impl<T: Started> Starting<T> {
 /// dropped, made when it is first asked for. When this process has no more descriptors, it is one that may be readable too often.
 impl<T: Started> AsFd for Starting<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
+        if let Some(Ok(launched)) = &self.state
+            && launched.check_maker().is_err()
+        {
+            return watch::last_resort();
+        }
         match self.watch() {
             Ok(watch) => {
                 if let Some(Ok(launched)) = &self.state

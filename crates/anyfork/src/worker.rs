@@ -244,13 +244,13 @@ impl Lifeline {
             }
             None => self.ask_others(life)?,
         };
-        let keep = |status| {
-            *self.status.get_or_init(|| {
+        Ok(status.map(|status| {
+            // Not within `get_or_init`: whoever is told may ask for the status.
+            if self.status.set(status).is_ok() {
                 self.trace.ended(&status);
-                status
-            })
-        };
-        Ok(status.map(keep))
+            }
+            *self.status.get().unwrap_or(&status)
+        }))
     }
 
     /// Without a template of its own the process has been adopted: by the default template, or by the system.
