@@ -115,7 +115,7 @@ impl Launched {
         Ok(self.orders.is_empty())
     }
 
-    /// Sends all orders and gives the socket away. Blocks until then.
+    /// Sends all orders. Blocks until then; says whether that was before `until`.
     pub(crate) fn push_all(&mut self, until: Instant) -> Result<bool> {
         while !self.push_on()? {
             if until <= Instant::now() {

@@ -226,11 +226,7 @@ impl Queue {
         while let Some(first) = self.waiting.front_mut() {
             let progress = match first {
                 Waiting::Start(seat) => seat.send(to),
-                Waiting::Message(message) => match message.flush(to, Blocking::No) {
-                    Ok(()) => Progress::Done,
-                    Err(error) if is_passing(&error) => Progress::Blocked(Blocked::by(&error)),
-                    Err(error) => Progress::Broken(error),
-                },
+                Waiting::Message(message) => Progress::of(message.flush(to, Blocking::No)),
             };
             match progress {
                 Progress::Done | Progress::Failed(_) => {}

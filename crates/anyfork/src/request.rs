@@ -33,6 +33,17 @@ pub(crate) enum Progress {
     Broken(io::Error),
 }
 
+impl Progress {
+    /// What sending to the template's socket came to.
+    pub(crate) fn of(sent: io::Result<()>) -> Self {
+        match sent {
+            Ok(()) => Progress::Done,
+            Err(error) if is_passing(&error) => Progress::Blocked(Blocked::by(&error)),
+            Err(error) => Progress::Broken(error),
+        }
+    }
+}
+
 impl Request {
     pub(crate) fn new(order: &Order<'_>, descriptors: Descriptors, orders: Outbox) -> Self {
         let mut outbox = Outbox::default();
@@ -53,11 +64,7 @@ impl Request {
         {
             return Progress::Failed(error);
         }
-        match self.order.flush(to, Blocking::No) {
-            Ok(()) => Progress::Done,
-            Err(error) if is_passing(&error) => Progress::Blocked(Blocked::by(&error)),
-            Err(error) => Progress::Broken(error),
-        }
+        Progress::of(self.order.flush(to, Blocking::No))
     }
 
     /// First the orders, then the fork: the new process finds them there, whenever it comes.
@@ -97,7 +104,7 @@ pub(crate) enum Blocked {
 }
 
 impl Blocked {
-    pub(crate) fn by(error: &io::Error) -> Self {
+    fn by(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::WouldBlock { Blocked::Full } else { Blocked::ByOthers }
     }
 }

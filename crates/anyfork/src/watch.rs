@@ -30,6 +30,12 @@ pub(crate) struct Watch {
 #[derive(Debug, Default)]
 struct Timer {
     fd: Option<OwnedFd>,
+    times: Times,
+}
+
+/// When it goes off.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Times {
     deadline: Option<Instant>,
     ticks: Option<Duration>,
 }
@@ -73,37 +79,31 @@ impl Watch {
 
     /// Readable from that moment on.
     pub(crate) fn set_deadline(&self, deadline: Option<Instant>) -> io::Result<()> {
-        let mut timer = self.timer();
-        if timer.deadline == deadline {
-            return Ok(());
-        }
-        let before = std::mem::replace(&mut timer.deadline, deadline);
-        let armed = self.arm(&mut timer);
-        if armed.is_err() {
-            timer.deadline = before;
-        }
-        armed
+        self.set_times(|times| times.deadline = deadline)
     }
 
     pub(crate) fn has_deadline(&self) -> bool {
-        self.timer().deadline.is_some()
+        self.timer().times.deadline.is_some()
     }
 
     /// Readable so often from now on, beside all else.
     pub(crate) fn set_ticking(&self, ticks: Option<Duration>) -> io::Result<()> {
-        let mut timer = self.timer();
-        if timer.ticks == ticks {
-            return Ok(());
-        }
-        let before = std::mem::replace(&mut timer.ticks, ticks);
-        let armed = self.arm(&mut timer);
-        if armed.is_err() {
-            timer.ticks = before;
-        }
-        armed
+        self.set_times(|times| times.ticks = ticks)
     }
 
-    fn arm(&self, timer: &mut Timer) -> io::Result<()> {
+    fn set_times(&self, set: impl FnOnce(&mut Times)) -> io::Result<()> {
+        let mut timer = self.timer();
+        let mut times = timer.times;
+        set(&mut times);
+        if times != timer.times {
+            self.arm(&mut timer, times)?;
+            // Only what is armed counts: what failed is tried again.
+            timer.times = times;
+        }
+        Ok(())
+    }
+
+    fn arm(&self, timer: &mut Timer, times: Times) -> io::Result<()> {
         let fd = match &timer.fd {
             Some(fd) => fd,
             None => {
@@ -114,7 +114,7 @@ impl Watch {
             }
         };
         let never = Duration::ZERO;
-        let (first, then) = match (timer.ticks, timer.deadline) {
+        let (first, then) = match (times.ticks, times.deadline) {
             (Some(tick), _) => (tick, tick),
             // Zero would be never.
             (None, Some(deadline)) => {
@@ -130,7 +130,7 @@ impl Watch {
     /// Takes the tick that made this readable, if one did.
     pub(crate) fn take_tick(&self) {
         let timer = self.timer();
-        if let (Some(_), Some(fd)) = (timer.ticks, &timer.fd) {
+        if let (Some(_), Some(fd)) = (timer.times.ticks, &timer.fd) {
             let _ = rustix::io::read(fd, &mut [0; 8]);
         }
     }

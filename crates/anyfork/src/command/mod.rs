@@ -284,7 +284,7 @@ impl Command {
         let what = format!("start {:?}", self.program);
         match self.order(defaults) {
             Ok((launched, parts)) => Starting::new(Ok(launched), parts, self.options, what),
-            Err(error) => Starting::new(Err(error), Default::default(), self.options, what),
+            Err(error) => Starting::failed(error, self.options, what),
         }
     }
 

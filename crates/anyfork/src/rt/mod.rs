@@ -9,6 +9,8 @@ pub mod smol;
 pub mod tokio;
 
 use crate::error::Result;
+#[cfg(any(feature = "smol", feature = "tokio"))]
+use crate::error::{Error, ErrorKind};
 use crate::pending::Pending;
 use crate::watch::Watch;
 #[cfg(any(feature = "smol", feature = "tokio"))]
@@ -26,6 +28,12 @@ pub(crate) trait Awaited: Pending {
 
     /// Its place in the event loop in which it is awaited.
     fn link(&mut self) -> &mut Link;
+}
+
+/// A pipe of a program that is to be used in an event loop.
+#[cfg(any(feature = "smol", feature = "tokio"))]
+fn piped<P>(pipe: Option<P>, name: &'static str) -> Result<P> {
+    pipe.ok_or_else(|| Error::new(ErrorKind::InvalidInput, name, "it is not piped, or has been taken"))
 }
 
 /// No event loop is known.

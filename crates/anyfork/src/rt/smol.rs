@@ -1,7 +1,10 @@
 //! smol and every executor that has no reactor of its own: <https://docs.rs/async-io>.
 
+use super::piped;
 use crate::child::Child;
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::watch::Watch;
 use crate::worker::Worker;
 use async_io::{Async, IoSafe, Timer};
@@ -104,8 +107,7 @@ impl Child {
 }
 
 fn take<P: AsFd + IoSafe>(pipe: Option<P>, name: &'static str) -> Result<Async<P>> {
-    let pipe = pipe.ok_or_else(|| Error::new(ErrorKind::InvalidInput, name, "it is not piped, or has been taken"))?;
-    registered(pipe, name)
+    registered(piped(pipe, name)?, name)
 }
 
 fn registered<T: AsFd>(fd: T, step: &'static str) -> Result<Async<T>> {

@@ -1,7 +1,10 @@
 //! tokio: <https://docs.rs/tokio>.
 
+use super::piped;
 use crate::child::Child;
-use crate::error::{Error, ErrorKind, Result};
+#[cfg(doc)]
+use crate::error::ErrorKind;
+use crate::error::{Error, Result};
 use crate::watch::Watch;
 use crate::worker::Worker;
 use std::future::Future;
@@ -153,6 +156,5 @@ impl Child {
 }
 
 fn take<P: Into<OwnedFd>, T>(pipe: Option<P>, name: &'static str, with: fn(OwnedFd) -> io::Result<T>) -> Result<T> {
-    let pipe = pipe.ok_or_else(|| Error::new(ErrorKind::InvalidInput, name, "it is not piped, or has been taken"))?;
-    with(pipe.into()).map_err(|error| Error::system(name, error))
+    with(piped(pipe, name)?.into()).map_err(|error| Error::system(name, error))
 }
