@@ -1,5 +1,6 @@
 //! What can be an argument: octets, and what is written as text.
 
+use crate::channel::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::memfd;
 use crate::sys::socket;
@@ -77,8 +78,15 @@ text!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, 
 /// The most arguments of a [`Process::call`](crate::Process::call): so many of 1 KiB fit into one frame.
 const MOST: usize = 900;
 
-/// The arguments of a call: large ones in memory files.
-pub(crate) fn wire<'a>(octets: &'a [Cow<'_, [u8]>]) -> Result<(Vec<CallArg<'a>>, Vec<OwnedFd>)> {
+/// The arguments of a preparation step: large ones in memory files, where the other end knows such.
+pub(crate) fn wire<'a>(
+    step: &'static str,
+    dialect: Dialect,
+    octets: &'a [Cow<'_, [u8]>],
+) -> Result<(Vec<CallArg<'a>>, Vec<OwnedFd>)> {
+    if dialect == Dialect::Serve {
+        return Ok((octets.iter().map(|octets| CallArg::Inline(octets)).collect(), Vec::new()));
+    }
     let inline: usize = octets.iter().map(|octets| octets.len()).sum();
     let limit = if inline <= INLINE_ARGUMENT { INLINE_ARGUMENT } else { 1024 };
     let mut files = Vec::new();
@@ -95,7 +103,7 @@ pub(crate) fn wire<'a>(octets: &'a [Cow<'_, [u8]>]) -> Result<(Vec<CallArg<'a>>,
     }
     if files.len() > socket::DESCRIPTORS_PER_MESSAGE || wired.len() > MOST {
         let message = format!("at most {MOST} arguments, and 253 large ones");
-        return Err(Error::new(ErrorKind::InvalidInput, "call", message));
+        return Err(Error::new(ErrorKind::InvalidInput, step, message));
     }
     Ok((wired, files))
 }

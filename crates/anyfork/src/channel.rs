@@ -3,16 +3,32 @@
 
 use crate::sys::memfd;
 use crate::sys::socket::{self, Blocking, DESCRIPTORS_PER_MESSAGE, Received};
-use crate::wire::{self, Bytes, Frame, HEADER, Malformed, Order};
+use crate::wire::{self, Bytes, Frame, HEADER, Malformed, Order, serve};
 use smallvec::SmallVec;
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// Frames that wait to be sent, and the descriptors that go with them, in order.
+/// Orders that wait to be sent, and the descriptors that go with them, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
+    dialect: Dialect,
     pub(crate) bytes: Bytes,
     pub(crate) descriptors: Descriptors,
+    /// Where in the bytes one has to travel alone, with the next descriptor.
+    alone: VecDeque<usize>,
+    /// Whether a part has been sent, so that the rest must follow.
+    pub(crate) is_begun: bool,
+}
+
+/// How orders are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// In frames, by `PROTOCOL.md`.
+    #[default]
+    Frames,
+    /// For AnyEvent::Fork::Serve.
+    Serve,
 }
 
 /// A few descriptors.
@@ -26,22 +42,46 @@ impl Outbox {
         self.bytes.is_empty()
     }
 
+    pub(crate) fn new(dialect: Dialect) -> Self {
+        Outbox { dialect, ..Outbox::default() }
+    }
+
+    /// Moves all out, and leaves an empty one of the same dialect.
+    pub(crate) fn take(&mut self) -> Self {
+        let empty = Outbox::new(self.dialect);
+        std::mem::replace(self, empty)
+    }
+
     /// Adds an order that takes `descriptors` along.
     pub(crate) fn push(&mut self, order: &Order<'_>, descriptors: impl IntoIterator<Item = OwnedFd>) {
         let before = self.descriptors.len();
         self.descriptors.extend(descriptors);
-        order.append(&mut self.bytes, (self.descriptors.len() - before) as u16);
+        self.write(order, self.descriptors.len() - before);
     }
 
-    /// Adds all that is in another outbox.
+    /// Adds an order that says that so many descriptors come along.
+    pub(crate) fn write(&mut self, order: &Order<'_>, descriptors: usize) {
+        let Outbox { dialect, bytes, alone, .. } = self;
+        match dialect {
+            Dialect::Frames => order.append(bytes, descriptors as u16),
+            Dialect::Serve => serve::append(order, bytes, descriptors, |at| alone.push_back(at)),
+        }
+    }
+
+    /// Adds all that is in another outbox. An empty one takes over its dialect.
     pub(crate) fn append(&mut self, mut other: Outbox) {
+        let before = self.bytes.len();
+        if before == 0 {
+            self.dialect = other.dialect;
+        }
+        self.alone.extend(other.alone.iter().map(|at| before + at));
         self.bytes.append(&mut other.bytes);
         self.descriptors.append(&mut other.descriptors);
     }
 
     /// Packs the orders into a memory file if they are too many for the socket.
     pub(crate) fn pack(&mut self) -> io::Result<()> {
-        if self.bytes.len() > Self::INLINE {
+        if self.bytes.len() > Self::INLINE && self.dialect == Dialect::Frames {
             let bundle = memfd::sealed(&self.bytes)?;
             self.bytes.clear();
             self.descriptors.insert(0, bundle);
@@ -57,9 +97,8 @@ impl Outbox {
     /// descriptors have come when the last frame is whole.
     pub(crate) fn flush(&mut self, to: impl AsFd, blocking: Blocking) -> io::Result<()> {
         while !self.bytes.is_empty() {
-            let batch = self.descriptors.len().min(DESCRIPTORS_PER_MESSAGE);
-            let last = batch == self.descriptors.len();
-            let bytes = if last { &self.bytes[..] } else { &self.bytes[..1] };
+            let (batch, bytes) = self.next_message();
+            let bytes = &self.bytes[..bytes];
             let sent = if batch == 0 {
                 socket::send(&to, bytes, &[], blocking)?
             } else {
@@ -67,10 +106,28 @@ impl Outbox {
                     self.descriptors[..batch].iter().map(AsFd::as_fd).collect();
                 socket::send(&to, bytes, &descriptors, blocking)?
             };
+            self.is_begun = true;
             self.bytes.drain(..sent);
             self.descriptors.drain(..batch);
+            if batch == 1 && self.alone.front() == Some(&0) {
+                self.alone.pop_front();
+            }
+            self.alone.iter_mut().for_each(|at| *at -= sent);
         }
         Ok(())
+    }
+
+    /// How many descriptors and bytes go next.
+    fn next_message(&self) -> (usize, usize) {
+        match (self.dialect, self.alone.front()) {
+            (Dialect::Serve, Some(0)) => (1, 1),
+            (Dialect::Serve, Some(at)) => (0, *at),
+            (Dialect::Serve, None) => (0, self.bytes.len()),
+            (Dialect::Frames, _) => {
+                let batch = self.descriptors.len().min(DESCRIPTORS_PER_MESSAGE);
+                (batch, if batch == self.descriptors.len() { self.bytes.len() } else { 1 })
+            }
+        }
     }
 }
 
@@ -272,6 +329,29 @@ mod tests {
         assert_eq!(inbox.next().unwrap().unwrap().descriptors.len(), 200);
         assert_eq!(inbox.next().unwrap().unwrap().descriptors.len(), 200);
         assert!(inbox.is_empty());
+    }
+
+    #[test]
+    fn for_perl_each_descriptor_comes_with_one_byte_of_its_own() {
+        let mut outbox = Outbox::new(Dialect::Serve);
+        outbox.push(&Order::Arg(b"x"), []);
+        outbox.push(&Order::Descriptors, [null(), null()]);
+        let mut more = Outbox::new(Dialect::Serve);
+        more.push(&Order::Descriptors, [null()]);
+        more.push(&Order::Arg(b"y"), []);
+        outbox.append(more);
+        let (a, b) = socket::pair().unwrap();
+        outbox.flush(&a, Blocking::No).unwrap();
+        let mut receive = |length| {
+            let (mut bytes, mut descriptors) = (vec![0; length], Descriptors::new());
+            assert_eq!(socket::receive(&b, &mut bytes, &mut descriptors, Blocking::No).unwrap().bytes, length);
+            (bytes[0], descriptors.len())
+        };
+        // As the server reads: a command, its payload, and for `h` a message of one byte.
+        let read = [5, 2, 5, 1, 5, 1, 5, 1, 5, 2].map(&mut receive);
+        let h = [(b'h', 0), (0, 1)];
+        assert_eq!(read[2..8], [h, h, h].concat());
+        assert_eq!((read[0].0, read[8].0), (b'a', b'a'));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The default template: started on first use, by an exec of the program's own image, and started again if it died.
 
 use crate::caller::{Caller, Standing};
-use crate::channel::Outbox;
+use crate::channel::{Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
 use crate::line::{Identity, Line};
@@ -118,7 +118,7 @@ fn start() -> Result<(Arc<Line>, Standing)> {
     drop(room);
     // Known from the start, so that it is waited for even if it never gets ready.
     let identity = Identity { pid, pidfd: pidfd::of(pid) };
-    Ok((Arc::new(Line::new(ours, Some(identity), true)), standing))
+    Ok((Arc::new(Line::new(ours, Dialect::Frames, Some(identity), true)), standing))
 }
 
 /// The first order to a fresh image of this program.

@@ -1,6 +1,8 @@
 //! Entries: the functions that a new process can be told to run.
 
 use crate::inputs::{InputError, Inputs};
+use crate::modules;
+use crate::sys::module;
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
@@ -123,8 +125,8 @@ impl<T: ToEntry<ByPath> + ?Sized> ToEntry<ByPath> for &T {
 pub enum Finished {
     /// It returned; with an exit code.
     Code(u8),
-    /// It returned an error.
-    Error(String),
+    /// It returned an error, and the process is to end with this code.
+    Error { code: u8, message: String },
 }
 
 /// An entry whose parameters have been found: all that is left is to call it.
@@ -155,26 +157,57 @@ pub(crate) enum NotFound {
     Twice,
 }
 
+/// An entry of the program or of a module.
+#[derive(Clone, Copy)]
+pub(crate) enum Found {
+    Own(Registration),
+    OfModule(module::Entry),
+}
+
+impl Found {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Found::Own(entry) => entry.name,
+            Found::OfModule(entry) => entry.name,
+        }
+    }
+
+    /// Finds an input for each parameter.
+    pub(crate) fn bind(&self, inputs: &mut Inputs) -> Result<Bound, String> {
+        match self {
+            Found::Own(entry) => (entry.bind)(inputs).map_err(|error| error.to_string()),
+            Found::OfModule(entry) => entry.bind(inputs),
+        }
+    }
+}
+
+/// The names of the program's own entries.
+pub(crate) fn own_names() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().map(|entry| entry.name)
+}
+
 /// The entry registered under `name`.
-pub(crate) fn find(name: &[u8]) -> Result<Registration, NotFound> {
+pub(crate) fn find(name: &[u8]) -> Result<Found, NotFound> {
     let mut matching = ENTRIES.iter().filter(|entry| entry.name.bytes().eq(name.iter().copied()));
     match (matching.next(), matching.next()) {
-        (Some(entry), None) => Ok(*entry),
+        (Some(entry), None) => Ok(Found::Own(*entry)),
         (Some(_), Some(_)) => Err(NotFound::Twice),
-        (None, _) => Err(NotFound::Unknown { nearest: nearest(&String::from_utf8_lossy(name)) }),
+        (None, _) => modules::find(name)
+            .map(Found::OfModule)
+            .ok_or_else(|| NotFound::Unknown { nearest: nearest(&String::from_utf8_lossy(name)) }),
     }
 }
 
 /// The registered name most like a wrong one, if any is like it.
 fn nearest(wrong: &str) -> Option<&'static str> {
     let last = |path: &str| path.rsplit("::").next().unwrap_or_default().to_owned();
-    ENTRIES
-        .iter()
-        .map(|entry| {
-            let whole = distance(wrong, entry.name);
+    own_names()
+        .chain(modules::names())
+        .map(|name| {
+            let whole = distance(wrong, name);
             // A right name in the wrong module is as good as a near miss.
-            let tail = distance(&last(wrong), &last(entry.name)) + 1;
-            (whole.min(tail), entry.name)
+            let tail = distance(&last(wrong), &last(name)) + 1;
+            (whole.min(tail), name)
         })
         .min()
         .filter(|(distance, _)| *distance <= 1 + last(wrong).len() / 3)

@@ -46,6 +46,8 @@ pub enum ErrorKind {
     Inputs,
     /// An entry run by `call` returned an error or panicked. The process is gone.
     Preparation,
+    /// A module cannot be loaded: a shared library, a Python or a Perl module. The process is gone. [`Error::io_kind`] is `NotFound` if there is none of that name.
+    Load,
     /// A process that was to fork has more than one thread.
     Threads,
     /// The deadline passed. The process that was to be started never starts.
@@ -97,6 +99,7 @@ impl Error {
             FailureKind::Inputs => ErrorKind::Inputs,
             FailureKind::Preparation => ErrorKind::Preparation,
             FailureKind::Threads => ErrorKind::Threads,
+            FailureKind::Load => ErrorKind::Load,
             FailureKind::Protocol | FailureKind::OtherImage => ErrorKind::Protocol,
         };
         let step = match (step.is_empty(), object.is_empty()) {

@@ -4,6 +4,7 @@ use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::process::Process;
+use crate::served::Native;
 use crate::starting::{Options, Starting};
 use crate::sys::pidfd;
 use crate::sys::socket::{self, Blocking};
@@ -11,7 +12,7 @@ use crate::template::Template;
 use crate::wire::{Order, Role};
 use std::os::fd::OwnedFd;
 
-impl Process {
+impl Process<Native> {
     /// The process as a descriptor that can be sent to another process, which takes it up with
     /// [`from_fd`](Process::from_fd). (AnyEvent::Fork's `to_fh`.) Blocks until what was queued has been sent, until the deadline at the longest.
     ///
@@ -49,7 +50,7 @@ impl Process {
     }
 }
 
-impl Template {
+impl Template<Native> {
     /// The template as a descriptor that can be sent to another process, which takes it up with
     /// [`from_fd`](Template::from_fd). (AnyEvent::Fork's `to_fh`.)
     ///

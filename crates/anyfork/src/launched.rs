@@ -29,15 +29,25 @@ pub(crate) struct Launched {
     pub(crate) line: Option<(Arc<Line>, u64)>,
     /// Whether it was ordered as a process that will be prepared, which its template must be told when it no longer is.
     pub(crate) prepares: bool,
-    /// Whether *started* counts only when the socket has been closed behind it: by the exec.
-    pub(crate) confirms_by_end: bool,
-    /// What such a process has said.
+    pub(crate) confirmation: Confirmation,
+    /// What a process has said that has still to confirm it.
     announced: Answer,
     maker: Maker,
     /// Whether it is a child of this process, which then has to wait for it.
     pub(crate) is_child: bool,
     /// It has ended without a word. Until then its template is waited for, which knows why.
     last_word: Option<Instant>,
+}
+
+/// When the process is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    /// With its reply.
+    Once,
+    /// When the socket has been closed behind its *started*: by the exec.
+    ByEnd,
+    /// With a reply behind its *started*: of the program that it has become.
+    Twice,
 }
 
 #[derive(Debug)]
@@ -74,7 +84,7 @@ impl Launched {
             orders,
             line,
             prepares: false,
-            confirms_by_end: false,
+            confirmation: Confirmation::Once,
             announced: None,
             maker: Maker::this(),
             is_child: false,
@@ -171,7 +181,7 @@ impl Launched {
     pub(crate) fn sleep(&self, until: Instant) -> io::Result<()> {
         let tick = until.min(Instant::now() + TICK);
         // One wake-up, not two, if more than the reply is waited for.
-        let event = if self.confirms_by_end { PollFlags::RDHUP } else { PollFlags::IN };
+        let event = if self.confirmation == Confirmation::ByEnd { PollFlags::RDHUP } else { PollFlags::IN };
         match (&self.stage, &self.line, self.last_word) {
             (_, Some((line, _)), Some(_)) => watch::sleep(&[(line.as_fd(), PollFlags::IN)], Some(tick)),
             (Stage::Ordered(socket), _, _) => {
@@ -194,16 +204,23 @@ impl Launched {
                     let error = io::Error::from(rustix::io::Errno::MFILE);
                     return Err(Error::system("receive the reply", error));
                 }
+                if cfg!(anyfork_no_pidfd) {
+                    // Interpreters do not know of that.
+                    message.descriptors.clear();
+                }
                 let reply = Reply::parse(message.frame.get())
                     .map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
                 match reply {
                     // A template that is taken up may have said that to its earlier owner.
                     Reply::Exited(_) | Reply::NotForked { .. } if self.line.is_none() => {}
-                    Reply::Started { pid } if self.confirms_by_end => {
+                    Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
                         self.announced = Some((pid, message.descriptors.pop()));
                     }
                     Reply::Started { pid } | Reply::Ready { pid } => {
-                        return Ok(Some((pid, message.descriptors.pop())));
+                        let pidfd = message.descriptors.pop();
+                        // Its number is the one that its template knows: it may see another itself.
+                        let (pid, known) = self.announced.take().unwrap_or((pid, None));
+                        return Ok(Some((pid, known.or(pidfd))));
                     }
                     Reply::Failed(failure) => return Err(Error::reported(failure)),
                     _ => {
@@ -216,7 +233,9 @@ impl Launched {
             match self.inbox.fill_reply(socket, Blocking::No) {
                 Ok(Filled::Some) => {}
                 Ok(Filled::Nothing) => return Ok(None),
-                Ok(Filled::End) if self.announced.is_some() => return Ok(self.announced.take()),
+                Ok(Filled::End) if self.announced.is_some() && self.confirmation == Confirmation::ByEnd => {
+                    return Ok(self.announced.take());
+                }
                 Ok(Filled::End) => self.last_word = Some(Instant::now() + LAST_WORD),
                 Err(error) => return Err(Error::system("receive the reply", error)),
             }

@@ -22,20 +22,26 @@ mod give_away;
 mod handover;
 mod init;
 mod inputs;
+mod interpreter;
 mod launched;
 mod limit;
 mod line;
 mod maker;
+mod modules;
 mod namespace;
 mod outcome;
 mod pending;
+mod perl;
 mod policy;
+mod preparation;
 mod process;
 mod pty;
 mod pump;
+mod python;
 mod queue;
 mod request;
 mod rt;
+mod served;
 mod server;
 mod starting;
 mod status;
@@ -64,9 +70,12 @@ pub use inputs::{Input, InputError, Inputs};
 pub use limit::Limit;
 pub use namespace::Namespaces;
 pub use pending::Pending;
+pub use perl::Perl;
 pub use policy::{Policy, set_policy};
 pub use process::{DEFAULT_DEADLINE, NO_ARGS, Process};
 pub use pty::{Pty, PtySize};
+pub use python::Python;
+pub use served::{Binds, Evaluates, Native, Runs, Server};
 pub use starting::{Started, Starting};
 pub use status::{ExitStatus, Usage};
 pub use template::Template;
@@ -74,6 +83,32 @@ pub use template::Template;
 pub use trace::context as trace_context;
 pub use tree::Killing;
 pub use worker::Worker;
+
+/// Makes a library a module: one that [`Process::load`] can bring into a process. Stands once in a crate of the type `cdylib`.
+///
+/// It exports one C function, `anyfork_module`, with the table of all entries that the library has, under their paths (`resize::thumbnail`; those of other crates under this
+/// crate's name: `resize::other::entry`), and its [`after_fork`](macro@after_fork) functions.
+///
+/// ```
+/// #[anyfork::entry]
+/// fn thumbnail(size: u32) {
+///     println!("{size}");
+/// }
+///
+/// anyfork::module!();
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! module {
+    () => {
+        /// What `anyfork::Process::load` looks for.
+        #[allow(unsafe_code)]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn anyfork_module() -> *const $crate::__private::RawModule {
+            $crate::__private::export(::core::env!("CARGO_CRATE_NAME"))
+        }
+    };
+}
 
 /// What the macros use. Not part of the interface.
 #[doc(hidden)]
@@ -86,6 +121,7 @@ pub mod __private {
     pub use crate::rt::smol;
     #[cfg(feature = "tokio")]
     pub use crate::rt::tokio;
+    pub use crate::sys::module::{RawModule, export};
     pub use linkme;
 
     pub fn finish(inputs: &mut Inputs) -> Result<(), InputError> {

@@ -2,7 +2,7 @@
 //!
 //! Nothing here blocks but the wait for the end of a template that is a child, and no thread reads it: whoever wants to know something takes in what has come, for everybody.
 
-use crate::channel::{Descriptors, Filled, Inbox, Outbox};
+use crate::channel::{Descriptors, Dialect, Filled, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
 use crate::maker::Maker;
@@ -10,7 +10,7 @@ use crate::queue::{Outcome, Place, Queue, Seat};
 use crate::request::Request;
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
-use crate::sys::socket::Blocking;
+use crate::sys::socket::{self, Blocking};
 use crate::sys::wait::{self, Which};
 use crate::watch::{self, Watch};
 use crate::wire::{Order, Reply, Role};
@@ -47,6 +47,7 @@ pub(crate) enum Fate {
 #[derive(Debug)]
 pub(crate) struct Line {
     socket: OwnedFd,
+    dialect: Dialect,
     maker: Maker,
     /// Whether the template is a child of this process, which then has to wait for it.
     is_child: bool,
@@ -97,9 +98,10 @@ pub(crate) enum New<'a> {
 }
 
 impl Line {
-    pub(crate) fn new(socket: OwnedFd, identity: Option<Identity>, is_child: bool) -> Self {
+    pub(crate) fn new(socket: OwnedFd, dialect: Dialect, identity: Option<Identity>, is_child: bool) -> Self {
         Line {
             socket,
+            dialect,
             maker: Maker::this(),
             is_child,
             template: identity.map(OnceLock::from).unwrap_or_default(),
@@ -120,6 +122,11 @@ impl Line {
 
     pub(crate) fn is_foreign(&self) -> bool {
         self.maker.is_foreign()
+    }
+
+    /// Whether the template says how its children have ended.
+    pub(crate) fn reports(&self) -> bool {
+        self.dialect == Dialect::Frames
     }
 
     pub(crate) fn identity(&self) -> Option<&Identity> {
@@ -154,7 +161,7 @@ impl Line {
             New::Exec(nonce) => Order::Exec { id, role, nonce },
             New::Program(program) => Order::Spawn { id, role, program },
         };
-        let request = Request::new(&order, descriptors, orders);
+        let request = Request::new(self.dialect, &order, descriptors, orders);
         self.incoming().fates.insert(id, Fate::Running);
         let sent = match self.given_away.load(Ordering::Relaxed) {
             true => Err(io::ErrorKind::BrokenPipe.into()),
@@ -179,6 +186,9 @@ impl Line {
 
     /// Sends a signal to a child through the template, which knows whether its number is still its own.
     pub(crate) fn signal(&self, id: u64, signal: i32) -> io::Result<()> {
+        if !self.reports() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         self.send(&Order::Signal { id, signal: signal as u32 })
     }
 
@@ -189,14 +199,18 @@ impl Line {
 
     /// Tells the template to fork no more.
     pub(crate) fn end(&self) {
-        let _ = self.send(&Order::End);
+        match self.dialect {
+            Dialect::Frames => drop(self.send(&Order::End)),
+            // It ends at the end of its orders.
+            Dialect::Serve => socket::shut(&self.socket),
+        }
     }
 
     fn send(&self, order: &Order<'_>) -> io::Result<()> {
         if self.given_away.load(Ordering::Relaxed) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
-        let mut message = Outbox::default();
+        let mut message = Outbox::new(self.dialect);
         message.push(order, None);
         self.outgoing().message(message, &self.socket)
     }

@@ -1,14 +1,17 @@
 //! A process that is being prepared: it collects arguments, descriptors and preparation steps, and then runs an entry or
 //! becomes a template.
 
-use crate::argument::{self, ToArg};
-use crate::channel::{Descriptors, Outbox};
+use crate::argument::ToArg;
+use crate::channel::{Descriptors, Dialect, Outbox};
+use crate::command::Command;
 use crate::default_template;
 use crate::entry::ToEntry;
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
+use crate::interpreter;
 use crate::launched::Launched;
 use crate::line::{Line, New};
+use crate::served::{Binds, Native, Runs, Server};
 use crate::starting::{Options, Started, Starting};
 use crate::sys::memfd;
 use crate::sys::socket;
@@ -16,6 +19,7 @@ use crate::template::Template;
 use crate::trace;
 use crate::wire::{INLINE_ARGUMENT, Order, Role};
 use crate::worker::Worker;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,7 +31,7 @@ pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
 pub const NO_ARGS: [&str; 0] = [];
 
 /// The longest name of an entry, in bytes.
-const LONGEST_NAME: usize = 4096;
+pub(crate) const LONGEST_NAME: usize = 4096;
 
 /// A process that is being prepared.
 ///
@@ -56,16 +60,19 @@ const LONGEST_NAME: usize = 4096;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// `S` is [what serves it](Server): the program itself, if nothing is said.
 #[derive(Debug)]
-pub struct Process {
+pub struct Process<S: Server = Native> {
     origin: Origin,
-    orders: Outbox,
+    pub(crate) orders: Outbox,
     options: Options,
     launched: Option<Launched>,
     /// Where the caller's trace is.
     context: Option<String>,
     /// The first thing that went wrong.
-    error: Option<Error>,
+    pub(crate) error: Option<Error>,
+    server: PhantomData<fn() -> S>,
 }
 
 /// Where the process comes from.
@@ -74,17 +81,19 @@ pub(crate) enum Origin {
     DefaultTemplate,
     FreshExec,
     Template(Arc<Line>),
+    /// An external program, which speaks the protocol.
+    Interpreter(Arc<Command>),
     /// Somebody else started it.
     Elsewhere,
 }
 
-impl Default for Process {
+impl Default for Process<Native> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Process {
+impl Process<Native> {
     /// A process forked from the default template: a small process that was started from the program's own image and has run none of
     /// its code. (AnyEvent::Fork's `new`.)
     ///
@@ -102,9 +111,26 @@ impl Process {
         Self::of(Origin::FreshExec)
     }
 
+    /// Where the caller's trace is, for the span `run` of the entry and for [`trace_context`](crate::trace_context()) in the worker: a W3C `traceparent`, say. If nothing is set, and a
+    /// subscriber is there, it is the span in which the process is started.
+    ///
+    /// With the feature `tracing`.
+    #[cfg(feature = "tracing")]
+    pub fn trace_context(mut self, context: impl Into<String>) -> Self {
+        let context = context.into();
+        if context.len() > LONGEST_NAME {
+            self.keep(Error::new(ErrorKind::InvalidInput, "trace_context", "a context is at most 4096 bytes"));
+        }
+        self.context = Some(context);
+        self
+    }
+}
+
+impl<S: Server> Process<S> {
     pub(crate) fn of(origin: Origin) -> Self {
-        let options = Options::new(Role::Free);
-        Process { origin, orders: Outbox::default(), options, launched: None, context: None, error: None }
+        let options = Options { dialect: S::DIALECT, ..Options::new(Role::Free) };
+        let (orders, server) = (Outbox::new(S::DIALECT), PhantomData);
+        Process { origin, orders, options, launched: None, context: None, error: None, server }
     }
 
     /// Adds an argument: any octets, also none, also with NULs. Numbers are written in decimal.
@@ -113,7 +139,7 @@ impl Process {
     /// another copy as a [`Blob`](crate::Blob).
     pub fn arg(mut self, arg: impl ToArg) -> Self {
         let octets = arg.to_arg();
-        if octets.len() <= INLINE_ARGUMENT {
+        if octets.len() <= INLINE_ARGUMENT || S::DIALECT == Dialect::Serve {
             self.orders.push(&Order::Arg(&octets), []);
         } else {
             match memfd::sealed(&octets) {
@@ -161,36 +187,6 @@ impl Process {
         self
     }
 
-    /// Runs an entry in the process now, to prepare it: to load data, to warm caches. (What AnyEvent::Fork does with `eval`.)
-    ///
-    /// The process is started by this and works while the program goes on. The entry gets `args` ([`NO_ARGS`] if it takes none) as its inputs, not those
-    /// that are queued, and no socket. If it returns an error or panics, the process ends, and [`run`](Process::run) or [`template`](Process::template) fail with
-    /// [`Preparation`](ErrorKind::Preparation) and its message. What it opens and leaves open stays open in the process
-    /// and in all its forks.
-    pub fn call<By, I>(mut self, entry: impl ToEntry<By>, args: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: ToArg,
-    {
-        let entry = entry.entry_name();
-        if entry.len() > LONGEST_NAME {
-            self.keep(Error::new(ErrorKind::InvalidInput, "call", "an entry's name is at most 4096 bytes"));
-        }
-        let args: Vec<I::Item> = args.into_iter().collect();
-        let octets: Vec<_> = args.iter().map(ToArg::to_arg).collect();
-        let called = argument::wire(&octets).and_then(|(args, files)| {
-            if self.error.is_none() {
-                self.orders.push(&Order::Call { entry: entry.as_bytes(), args }, files);
-                self.launch(true)?;
-            }
-            Ok(())
-        });
-        if let Err(error) = called {
-            self.keep(error);
-        }
-        self
-    }
-
     /// What `ps` shows of the process, instead of the entry's name: `anyfork: NAME of 1234 (program)`.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
@@ -199,20 +195,6 @@ impl Process {
         } else {
             self.orders.push(&Order::Name(name.as_bytes()), []);
         }
-        self
-    }
-
-    /// Where the caller's trace is, for the span `run` of the entry and for [`trace_context`](crate::trace_context()) in the worker: a W3C `traceparent`, say. If nothing is set, and a
-    /// subscriber is there, it is the span in which the process is started.
-    ///
-    /// With the feature `tracing`.
-    #[cfg(feature = "tracing")]
-    pub fn trace_context(mut self, context: impl Into<String>) -> Self {
-        let context = context.into();
-        if context.len() > LONGEST_NAME {
-            self.keep(Error::new(ErrorKind::InvalidInput, "trace_context", "a context is at most 4096 bytes"));
-        }
-        self.context = Some(context);
         self
     }
 
@@ -230,7 +212,10 @@ impl Process {
     ///
     /// Such a process is killed also if its template is killed, as nobody would be left to watch over it. A template that was dropped stays
     /// until such workers of it have ended.
-    pub fn die_with_owner(mut self, die: bool) -> Self {
+    pub fn die_with_owner(mut self, die: bool) -> Self
+    where
+        S: Binds,
+    {
         self.options.role = if die { Role::Bound } else { Role::Free };
         self
     }
@@ -252,7 +237,10 @@ impl Process {
     ///
     /// The result is a value that an event loop can wait for; errors come from there. The entry gets the process's socket (if its first parameter wants it) and all arguments and
     /// descriptors, those inherited from its template first.
-    pub fn start<By>(mut self, entry: impl ToEntry<By>) -> Starting<Worker> {
+    pub fn start<By>(mut self, entry: impl ToEntry<By>) -> Starting<Worker>
+    where
+        S: Runs<By>,
+    {
         let entry = entry.entry_name();
         if entry.len() > LONGEST_NAME {
             self.keep(Error::new(ErrorKind::InvalidInput, "start", "an entry's name is at most 4096 bytes"));
@@ -269,12 +257,15 @@ impl Process {
     ///
     /// # Errors
     /// As [`Starting::try_finish`].
-    pub fn run<By>(self, entry: impl ToEntry<By>) -> Result<Worker> {
+    pub fn run<By>(self, entry: impl ToEntry<By>) -> Result<Worker>
+    where
+        S: Runs<By>,
+    {
         self.start(entry).wait()
     }
 
     /// Makes the process a template, as a value that an event loop can wait for. Never blocks (but see [`start`](Process::start)).
-    pub fn start_template(mut self) -> Starting<Template> {
+    pub fn start_template(mut self) -> Starting<Template<S>> {
         self.orders.push(&Order::Template, []);
         self.finish("make a template".into())
     }
@@ -283,8 +274,13 @@ impl Process {
     ///
     /// # Errors
     /// As [`Starting::try_finish`]; [`Threads`](ErrorKind::Threads) if the preparation left threads.
-    pub fn template(self) -> Result<Template> {
+    pub fn template(self) -> Result<Template<S>> {
         self.start_template().wait()
+    }
+
+    /// What was said of it before, elsewhere.
+    pub(crate) fn take_options(&mut self, options: Options) {
+        self.options = Options { dialect: S::DIALECT, ..options };
     }
 
     /// A process that somebody else started.
@@ -311,7 +307,7 @@ impl Process {
     }
 
     /// Gives the process what is queued, and starts it if that has not been done.
-    fn launch(&mut self, prepares: bool) -> Result<()> {
+    pub(crate) fn launch(&mut self, prepares: bool) -> Result<()> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
@@ -319,11 +315,11 @@ impl Process {
             let message = "a process that another program started cannot be bound to this one";
             return Err(Error::new(ErrorKind::Unsupported, "die_with_owner", message));
         }
-        let mut orders = std::mem::take(&mut self.orders);
+        let mut orders = self.orders.take();
         if let Some(launched) = &mut self.launched {
             if launched.prepares && self.options.role == Role::Bound && !prepares {
                 // In front: nothing may stand behind the last order.
-                let last = std::mem::take(&mut orders);
+                let last = orders.take();
                 orders.push(&Order::Bind, []);
                 orders.append(last);
             }
@@ -337,6 +333,10 @@ impl Process {
     fn order_fork(&self, mut orders: Outbox, prepares: bool) -> Result<Launched> {
         orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
         let line = match &self.origin {
+            Origin::Interpreter(command) => {
+                let bound = self.options.role == Role::Bound && !prepares;
+                return interpreter::start(command, S::DIALECT, bound, orders);
+            }
             Origin::Template(line) => Arc::clone(line),
             _ => default_template::get()?,
         };
@@ -363,13 +363,13 @@ impl Process {
         Ok(launched)
     }
 
-    fn keep(&mut self, error: Error) {
+    pub(crate) fn keep(&mut self, error: Error) {
         self.error.get_or_insert(error);
     }
 }
 
 /// A process that was started and is not wanted any more ends, whatever it is doing.
-impl Drop for Process {
+impl<S: Server> Drop for Process<S> {
     fn drop(&mut self) {
         if let Some(launched) = &mut self.launched {
             launched.give_up();

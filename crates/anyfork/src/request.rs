@@ -1,6 +1,6 @@
 //! A new process, as its template is asked for it.
 
-use crate::channel::{Descriptors, Outbox};
+use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::error::{Error, Result};
 use crate::sys::socket::{self, Blocking};
 use crate::wire::Order;
@@ -45,9 +45,9 @@ impl Progress {
 }
 
 impl Request {
-    pub(crate) fn new(order: &Order<'_>, descriptors: Descriptors, orders: Outbox) -> Self {
-        let mut outbox = Outbox::default();
-        order.append(&mut outbox.bytes, descriptors.len() as u16 + 1);
+    pub(crate) fn new(dialect: Dialect, order: &Order<'_>, descriptors: Descriptors, orders: Outbox) -> Self {
+        let mut outbox = Outbox::new(dialect);
+        outbox.write(order, descriptors.len() + 1);
         outbox.descriptors = descriptors;
         Request { order: outbox, orders, socket: None }
     }
@@ -81,7 +81,7 @@ impl Request {
 
     /// Whether a part of it has been sent, so that the rest must follow.
     pub(crate) fn is_under_way(&self) -> bool {
-        self.socket.is_some() && self.order.descriptors.is_empty()
+        self.order.is_begun
     }
 
     /// For one that is under way and not wanted any more: the process finds that nobody waits for it.

@@ -1,11 +1,14 @@
 //! A process that is being started, as a value that can be polled, waited for, and given up.
 
+use crate::channel::Dialect;
 use crate::child::{Child, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::line::{Identity, Line};
 use crate::process::DEFAULT_DEADLINE;
 use crate::rt::{Awaited, Link};
+use crate::served::Server;
+use crate::sys::pidfd;
 use crate::template::Template;
 use crate::trace;
 use crate::watch::{self, Lookout, Watch};
@@ -70,12 +73,20 @@ pub(crate) struct Options {
     pub(crate) blocking_socket: bool,
     /// What the process is when it has been prepared.
     pub(crate) role: Role,
+    /// How it wants its orders, as a template too.
+    pub(crate) dialect: Dialect,
 }
 
 impl Options {
     /// What holds if the caller says nothing.
     pub(crate) fn new(role: Role) -> Self {
-        Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role }
+        Options {
+            deadline: DEFAULT_DEADLINE,
+            kill_on_drop: false,
+            blocking_socket: false,
+            role,
+            dialect: Dialect::Frames,
+        }
     }
 }
 
@@ -83,7 +94,7 @@ impl Options {
 pub trait Started: Sized + sealed::FromReply {}
 
 impl Started for Worker {}
-impl Started for Template {}
+impl<S: Server> Started for Template<S> {}
 impl Started for Child {}
 
 pub(crate) mod sealed {
@@ -133,17 +144,17 @@ impl sealed::FromReply for Child {
     }
 }
 
-impl sealed::FromReply for Template {
+impl<S: Server> sealed::FromReply for Template<S> {
     type Parts = ();
 
     fn from_reply(ready: Ready, (): ()) -> Result<Self> {
-        let Ready { pid, pidfd, socket, line, is_child, .. } = ready;
+        let Ready { pid, pidfd, socket, line, is_child, options, .. } = ready;
         if let Some((line, id)) = line {
             // Its end is seen on its own socket; the template above it has to know that it must end with the owner.
             line.mark(id, Role::Template);
             line.forget(id);
         }
-        Ok(Template::new(Line::new(socket, Some(Identity { pid, pidfd }), is_child)))
+        Ok(Template::new(Line::new(socket, options.dialect, Some(Identity { pid, pidfd }), is_child)))
     }
 }
 
@@ -226,6 +237,14 @@ impl<T: Started> Starting<T> {
         let Some(socket) = launched.into_socket() else { return Ok(None) };
         let parts = std::mem::take(&mut self.parts);
         let trace = self.trace.ready(pid);
+        // A server that sends none: the process has the socket open, or it has ended and its number may be another's.
+        let pidfd = pidfd.or_else(|| pidfd::of_peer(pid, &socket));
+        let line = line.filter(|(line, id)| {
+            if !line.reports() {
+                line.forget(*id);
+            }
+            line.reports()
+        });
         T::from_reply(Ready { pid, pidfd, socket, line, is_child, options: self.options, trace }, parts).map(Some)
     }
 

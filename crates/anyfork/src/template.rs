@@ -5,7 +5,9 @@ use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::Line;
 use crate::process::{Origin, Process};
+use crate::served::{Native, Server};
 use std::ffi::OsStr;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,26 +44,41 @@ use std::time::Duration;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// `S` is [what serves it](Server) and its forks.
 #[derive(Debug)]
-pub struct Template {
+pub struct Template<S: Server = Native> {
     line: Arc<Line>,
+    server: PhantomData<fn() -> S>,
 }
 
-impl Template {
-    pub(crate) fn new(line: Line) -> Self {
-        Template { line: Arc::new(line) }
-    }
-
-    /// A process forked from this template. Nothing is started yet: see [`Process`].
-    pub fn fork(&self) -> Process {
-        Process::of(Origin::Template(Arc::clone(&self.line)))
-    }
-
+impl Template<Native> {
     /// An external program that is started by this template: with its namespaces, limits and control group, whoever prepared it with those.
     ///
     /// Environment, current directory, umask, standard input, output and error are the caller's, as for [`Command::new`]; user and groups are the template's.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::of(Origin::Template(Arc::clone(&self.line)), program.as_ref())
+    }
+
+    /// Makes this the template from which [`Process::new`] forks.
+    pub(crate) fn into_default(self) -> Result<()> {
+        if default_template::set(Arc::clone(&self.line)) {
+            // The handle is gone, the template stays.
+            std::mem::forget(self);
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::Unsupported, "early", "there is a default template already"))
+    }
+}
+
+impl<S: Server> Template<S> {
+    pub(crate) fn new(line: Line) -> Self {
+        Template { line: Arc::new(line), server: PhantomData }
+    }
+
+    /// A process forked from this template. Nothing is started yet: see [`Process`].
+    pub fn fork(&self) -> Process<S> {
+        Process::of(Origin::Template(Arc::clone(&self.line)))
     }
 
     /// The number of the template's process.
@@ -77,22 +94,12 @@ impl Template {
     pub(crate) fn line(&self) -> &Line {
         &self.line
     }
-
-    /// Makes this the template from which [`Process::new`] forks.
-    pub(crate) fn into_default(self) -> Result<()> {
-        if default_template::set(Arc::clone(&self.line)) {
-            // The handle is gone, the template stays.
-            std::mem::forget(self);
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::Unsupported, "early", "there is a default template already"))
-    }
 }
 
 /// How long a template that is a child of this program may take to end when it is dropped.
 const END: Duration = Duration::from_millis(100);
 
-impl Drop for Template {
+impl<S: Server> Drop for Template<S> {
     fn drop(&mut self) {
         // Closed also means given away.
         if !self.line.is_foreign() && !self.line.is_closed() {

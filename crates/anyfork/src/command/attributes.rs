@@ -18,6 +18,8 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
     pub(super) fds: BTreeMap<u32, OwnedFd>,
+    /// Where it has the process's own socket.
+    pub(super) serves_at: Option<u32>,
     pub(super) namespaces: Namespaces,
     pub(super) cgroup: Option<OwnedFd>,
     pub(super) setsid: bool,

@@ -79,7 +79,7 @@ pub struct Command {
     stdio: [Option<Stdio>; 3],
     pty: Option<PtySize>,
     attributes: Attributes,
-    options: Options,
+    pub(crate) options: Options,
     /// The first thing that went wrong.
     error: Option<Error>,
 }

@@ -9,7 +9,7 @@ use crate::channel::{Descriptors, Outbox};
 use crate::child::Parts;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
-use crate::launched::Launched;
+use crate::launched::{Confirmation, Launched};
 use crate::line::{Line, New};
 use crate::namespace::Namespaces;
 use crate::process::Origin;
@@ -36,6 +36,54 @@ const MOST_DESCRIPTORS: usize = DESCRIPTORS_PER_MESSAGE - 2;
 impl Command {
     /// Orders the program.
     pub(super) fn order(&self, defaults: [&Kind; 3]) -> Result<(Launched, Parts)> {
+        let Composed { line, octets, descriptors, parts } = self.compose(defaults)?;
+        let role = match (self.options.role, self.attributes.death_signal) {
+            (Role::Free, Some(_)) => Role::Watched,
+            (role, _) => role,
+        };
+        let (id, place) = if self.attributes.entry.is_none() {
+            line.fork(role, New::Program(&octets), descriptors, Outbox::default())?
+        } else {
+            let mut orders = Outbox::default();
+            orders.push(&Order::Become { program: &octets }, descriptors);
+            line.fork(role, New::Fork, Descriptors::new(), orders)?
+        };
+        let mut launched = Launched::by(line, id, place);
+        launched.confirmation = Confirmation::ByEnd;
+        Ok((launched, parts))
+    }
+
+    /// Says that the program gets the process's socket at this number, and follows orders there.
+    pub(crate) fn serve_at(&mut self, number: u32) -> Result<()> {
+        let misused = |step, what| {
+            let message = format!("{what} in an interpreter that serves processes");
+            Err(Error::new(ErrorKind::InvalidInput, step, message))
+        };
+        if self.attributes.fds.contains_key(&number) {
+            return misused("fd_at", format!("the descriptor {number} is taken"));
+        }
+        if self.pty.is_some() || self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Piped)) {
+            return misused("start", "nobody has the other end of a new pipe or pseudoterminal".into());
+        }
+        if self.attributes.entry.is_some() {
+            return misused("pre_exec_entry", "no function can run before the exec".into());
+        }
+        self.attributes.serves_at = Some(number);
+        Ok(())
+    }
+
+    /// Orders a program that [serves](Command::serve_at), with orders that it finds in its socket.
+    pub(crate) fn order_served(&self, orders: Outbox) -> Result<Launched> {
+        let Composed { line, octets, descriptors, .. } = self.compose([&Kind::Inherit; 3])?;
+        let (id, place) = line.fork(Role::Preparing, New::Program(&octets), descriptors, orders)?;
+        let mut launched = Launched::by(line, id, place);
+        launched.prepares = true;
+        launched.confirmation = Confirmation::Twice;
+        Ok(launched)
+    }
+
+    /// What is sent to which template.
+    fn compose(&self, defaults: [&Kind; 3]) -> Result<Composed> {
         if let Some(error) = &self.error {
             return Err(error.again());
         }
@@ -54,30 +102,12 @@ impl Command {
         let mut descriptors = Descriptors::new();
         let mut octets = Bytes::new();
         self.write(defaults, caller.unwrap_or_default(), &mut octets, &mut descriptors, &mut parts)?;
-        let launched = self.send(&line, octets, descriptors)?;
-        Ok((launched, parts))
-    }
-
-    fn send(&self, line: &Arc<Line>, mut octets: Bytes, mut descriptors: Descriptors) -> Result<Launched> {
-        let role = match (self.options.role, self.attributes.death_signal) {
-            (Role::Free, Some(_)) => Role::Watched,
-            (role, _) => role,
-        };
         if octets.len() > INLINE_ARGUMENT {
             let file = memfd::sealed(&octets).map_err(|error| Error::system("put orders into a memory file", error))?;
             descriptors.push(file);
             octets.clear();
         }
-        let (id, place) = if self.attributes.entry.is_none() {
-            line.fork(role, New::Program(&octets), descriptors, Outbox::default())?
-        } else {
-            let mut orders = Outbox::default();
-            orders.push(&Order::Become { program: &octets }, descriptors);
-            line.fork(role, New::Fork, Descriptors::new(), orders)?
-        };
-        let mut launched = Launched::by(Arc::clone(line), id, place);
-        launched.confirms_by_end = true;
-        Ok(launched)
+        Ok(Composed { line, octets, descriptors, parts })
     }
 
     /// Writes all that the template must know.
@@ -191,8 +221,17 @@ impl Command {
         for (at, fd) in &self.attributes.fds {
             steps.push(Step::Place { descriptor: give(copy(fd, "fd_at")?), at: *at });
         }
+        steps.extend(self.attributes.serves_at.map(|at| Step::Keep { at }));
         Ok(())
     }
+}
+
+/// A program as it is sent to a template, which may be in the last descriptor.
+struct Composed {
+    line: Arc<Line>,
+    octets: Bytes,
+    descriptors: Descriptors,
+    parts: Parts,
 }
 
 /// Strings that steps borrow.

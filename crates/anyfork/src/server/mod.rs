@@ -8,7 +8,7 @@ mod run;
 mod template;
 
 use crate::channel::{Descriptors, Inbox};
-use crate::entry::Registration;
+use crate::entry::Found;
 use crate::inputs::Input;
 use crate::sys::close;
 use crate::sys::exit;
@@ -71,7 +71,7 @@ pub(crate) struct Process {
 /// What the orders came to.
 enum Next {
     Template,
-    Run(Registration),
+    Run(Found),
     /// An external program, and the descriptors that came with it.
     Become(Vec<u8>, Descriptors),
 }

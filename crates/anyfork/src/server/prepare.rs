@@ -3,8 +3,10 @@
 use super::{Next, Process};
 use crate::blob::Blob;
 use crate::channel::{Filled, Message};
-use crate::entry::{self, Finished, NotFound, Registration};
+use crate::entry::{self, Finished, Found, NotFound};
 use crate::inputs::{Input, Inputs};
+use crate::modules;
+use crate::outcome::catch_panic;
 use crate::sys::exit;
 use crate::sys::socket::{self, Blocking};
 use crate::wire::{CallArg, Failure, FailureKind, Malformed, Order, Role};
@@ -12,7 +14,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Arc, Mutex, PoisonError};
 
 /// Follows orders until one says what to become. Ends the process when the other end is gone or an order fails.
 pub(super) fn follow_orders(process: &mut Process) -> Next {
@@ -57,6 +58,17 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
             process.single = None;
             call(entry, args, descriptors)?;
         }
+        Order::Load { path, .. } => {
+            if socket::is_abandoned(&process.socket) {
+                exit::now(0);
+            }
+            // Its constructors may make threads.
+            process.single = None;
+            modules::load(path)?;
+        }
+        Order::Eval { .. } => {
+            return Err(not_understood(Malformed("code to evaluate, which a compiled program cannot")));
+        }
         Order::Context(context) => process.context = Some(String::from_utf8_lossy(context).into_owned()),
         Order::Name(name) => process.name = Some(String::from_utf8_lossy(name).into_owned()),
         Order::Bundle { .. } => process.inbox.insert(&sealed(descriptors.next())?),
@@ -97,18 +109,18 @@ fn call(name: &[u8], args: Vec<CallArg<'_>>, mut files: impl Iterator<Item = Own
 pub(super) fn run_entry(name: &[u8], inputs: VecDeque<Input>) -> Result<(), Failure> {
     let entry = find(name)?;
     let mut inputs = Inputs::new(None, inputs);
-    let failed = |message: String| Failure::new(FailureKind::Preparation, "call", entry.name, message);
+    let failed = |message: String| Failure::new(FailureKind::Preparation, "call", entry.name(), message);
     let bound = bind_inputs(&entry, &mut inputs)?;
     match catch_panic(bound) {
         Ok(Finished::Code(0)) => Ok(()),
         Ok(Finished::Code(code)) => Err(failed(format!("it returned exit code {code}"))),
-        Ok(Finished::Error(error)) => Err(failed(error)),
+        Ok(Finished::Error { message, .. }) => Err(failed(message)),
         Err(panic) => Err(failed(format!("it panicked {panic}"))),
     }
 }
 
 /// The entry of that name.
-pub(super) fn find(name: &[u8]) -> Result<Registration, Failure> {
+pub(super) fn find(name: &[u8]) -> Result<Found, Failure> {
     entry::find(name).map_err(|not_found| {
         let name = String::from_utf8_lossy(name);
         match not_found {
@@ -125,31 +137,13 @@ pub(super) fn find(name: &[u8]) -> Result<Registration, Failure> {
 }
 
 /// Finds an input for each parameter.
-pub(super) fn bind_inputs(entry: &Registration, inputs: &mut Inputs) -> Result<entry::Bound, Failure> {
-    let failed = |message| Failure::new(FailureKind::Inputs, "", entry.name, message);
+pub(super) fn bind_inputs(entry: &Found, inputs: &mut Inputs) -> Result<entry::Bound, Failure> {
+    let failed = |message| Failure::new(FailureKind::Inputs, "", entry.name(), message);
     // No hook is set for this as in `catch_panic`: only an `Extract` of the user's can panic, and this is done for each worker.
-    match panic::catch_unwind(AssertUnwindSafe(|| (entry.bind)(inputs))) {
-        Ok(bound) => bound.map_err(|error| failed(error.to_string())),
+    match panic::catch_unwind(AssertUnwindSafe(|| entry.bind(inputs))) {
+        Ok(bound) => bound.map_err(failed),
         Err(_) => Err(failed("taking the inputs panicked".to_owned())),
     }
-}
-
-/// Runs `f`; a panic comes back as its place and message instead of being printed.
-pub(super) fn catch_panic<R>(f: impl FnOnce() -> R) -> Result<R, String> {
-    let seen = Arc::new(Mutex::new(None));
-    let previous = panic::take_hook();
-    let note = Arc::clone(&seen);
-    panic::set_hook(Box::new(move |info| {
-        let place = info.location().map(|place| format!("at {place}: ")).unwrap_or_default();
-        let payload = info.payload();
-        let text = payload.downcast_ref::<&str>().copied();
-        let message = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("(no message)");
-        // The first panic is the cause; later ones (of threads, of destructors) follow from it.
-        note.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(format!("{place}{message}"));
-    }));
-    let result = panic::catch_unwind(AssertUnwindSafe(f));
-    panic::set_hook(previous);
-    result.map_err(|_| seen.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default())
 }
 
 pub(super) fn not_understood(Malformed(what): Malformed) -> Failure {

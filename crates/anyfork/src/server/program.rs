@@ -57,6 +57,7 @@ pub(super) fn compile(
         let program = Program::parse(octets).map_err(super::prepare::not_understood)?;
         let compiler = Compiler {
             calls: Calls::new(),
+            socket: socket.as_raw_fd(),
             parent: starter.pid,
             has_new_users: false,
             keeps_capabilities: false,
@@ -71,6 +72,8 @@ pub(super) fn compile(
 
 struct Compiler<'a, 'd> {
     calls: Calls<'a>,
+    /// The new process's own.
+    socket: RawFd,
     /// The number of the parent as the new process sees it.
     parent: u32,
     /// Whether it is in a new user namespace.
@@ -88,7 +91,8 @@ impl<'a> Compiler<'a, '_> {
         for fd in std::iter::once(&mut *socket).chain(self.descriptors.iter_mut()) {
             move_off(fd, &targets).map_err(|error| Failure::system("arrange descriptors", &error))?;
         }
-        self.close_all_else(socket.as_raw_fd())?;
+        self.socket = socket.as_raw_fd();
+        self.close_all_else(self.socket)?;
         let cgroup = program.cgroup.map(|descriptor| self.descriptor(descriptor)).transpose()?;
         // The step for new mounts makes them.
         let namespaces = program.namespaces & !(libc::CLONE_NEWNS as u32);
@@ -106,7 +110,7 @@ impl<'a> Compiler<'a, '_> {
         let manner = Manner {
             namespaces,
             cgroup,
-            socket: socket.as_raw_fd(),
+            socket: self.socket,
             // The score is kept alike, the map cannot be written while the memory is hidden, and a filter may kill with a core dump, which
             // before Linux 5.16 killed all that shared the memory.
             needs_copy: any(|step| matches!(step, Step::OomScoreAdj(_) | Step::MapIds { .. } | Step::Filter(_))),
@@ -169,6 +173,10 @@ impl<'a> Compiler<'a, '_> {
                 }
             }
             Step::Close { at } => self.calls.close(at),
+            Step::Keep { at } => {
+                let socket = self.socket;
+                self.make("keep the socket open", Object::None, |c| c.place(socket, at));
+            }
             Step::MapIds { inside } => self.map_ids(inside),
             Step::PrivateMounts => {
                 self.make("namespaces", Object::Words("(mounts)".into()), |c| {
@@ -295,7 +303,7 @@ impl<'a> Compiler<'a, '_> {
 /// The number of a descriptor that a step sets.
 fn target(step: &Step<'_>) -> Option<u32> {
     match step {
-        Step::Place { at, .. } | Step::Close { at } => Some(*at),
+        Step::Place { at, .. } | Step::Close { at } | Step::Keep { at } => Some(*at),
         _ => None,
     }
 }

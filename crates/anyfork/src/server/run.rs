@@ -1,7 +1,7 @@
 //! A process enters its entry and is a worker from then on.
 
 use super::{Process, announce, go_on_without_parent, prepare};
-use crate::entry::{self, Finished, Registration};
+use crate::entry::{self, Finished, Found};
 use crate::inputs::Inputs;
 use crate::sys::exit;
 use crate::sys::threads;
@@ -12,10 +12,10 @@ use std::os::unix::net::UnixStream;
 use std::panic::{self, AssertUnwindSafe};
 
 /// Runs the entry and ends the process with what it returned.
-pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
+pub(super) fn enter(mut process: Process, entry: Found) -> ! {
     // With threads, which preparation made, the old title stays: it could be read while it is written.
     if let Some(proof) = process.single.take().or_else(|| threads::single().ok()) {
-        process.set_title(&proof, entry.name);
+        process.set_title(&proof, entry.name());
     }
     let (mut inputs, bound) = match bind(&mut process, &entry) {
         Ok(bound) => bound,
@@ -31,13 +31,13 @@ pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
         exit::now(0);
     }
     drop(socket);
-    let run = trace::Run::new(entry.name, pid, context.as_deref());
+    let run = trace::Run::new(entry.name(), pid, context.as_deref());
     let code = match panic::catch_unwind(AssertUnwindSafe(bound)) {
         Ok(Finished::Code(code)) => i32::from(code),
-        Ok(Finished::Error(error)) => {
+        Ok(Finished::Error { code, message }) => {
             // Not eprintln!, which panics when nobody reads standard error.
-            let _ = writeln!(std::io::stderr(), "{}: {error}", entry.name);
-            1
+            let _ = writeln!(std::io::stderr(), "{}: {message}", entry.name());
+            i32::from(code)
         }
         Err(_) => exit::PANICKED,
     };
@@ -49,7 +49,7 @@ pub(super) fn enter(mut process: Process, entry: Registration) -> ! {
 }
 
 /// Finds an input for each parameter. The socket is duplicated: the parameter has its own while this end still has to answer.
-fn bind(process: &mut Process, entry: &Registration) -> Result<(Inputs, entry::Bound), Failure> {
+fn bind(process: &mut Process, entry: &Found) -> Result<(Inputs, entry::Bound), Failure> {
     let socket = rustix::io::fcntl_dupfd_cloexec(&process.socket, 3)
         .map_err(|errno| Failure::system("duplicate the socket", &errno.into()))?;
     let mut inputs = Inputs::new(Some(UnixStream::from(socket)), std::mem::take(&mut process.inputs));

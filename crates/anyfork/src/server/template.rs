@@ -6,6 +6,8 @@ use super::{Owner, Process, announce, has_threads, prepare, send_failure};
 use crate::channel::{Descriptors, Filled, Message, Outbox};
 use crate::entry::AFTER_FORK;
 use crate::handover::{self, Nonce};
+use crate::modules;
+use crate::outcome::catch_panic;
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
 use crate::sys::launch::{Stacks, Started};
@@ -74,13 +76,14 @@ pub(super) fn serve(process: Process) -> Process {
         Ok(deaf) => deaf,
         Err(error) => process.fail(Failure::system("read signals", &error)),
     };
-    if announce(&process.socket, &Reply::Ready { pid }).is_err() {
-        exit::now(0);
-    }
     // From here on the owner's end is seen on its socket and its pidfd, unless this process is stopped. So it is continued when its
     // parent ends: the owner, or a template that ends with the owner, or whoever adopted it from that. It may come when only a
     // thread of the owner ends (prctl(2), PR_SET_PDEATHSIG), and does no harm then.
+    // Before the answer: whoever hears that may end the template above, which would kill a process that still counts as being prepared.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::CONT));
+    if announce(&process.socket, &Reply::Ready { pid }).is_err() {
+        exit::now(0);
+    }
     let owner = &process.owner;
     let watches_parent = owner.pidfd.is_none() && parent() == owner.pid;
     let can_be_debugged = rustix::process::dumpable_behavior() == Ok(DumpableBehavior::Dumpable);
@@ -304,7 +307,7 @@ impl Template {
         let Process { socket: own, inbox, inputs, owner, .. } = process;
         drop((own, inbox));
         // The user's hooks may make threads.
-        let single = AFTER_FORK.is_empty().then_some(single);
+        let single = (AFTER_FORK.is_empty() && !modules::have_after_fork()).then_some(single);
         let process = Process { inputs, role, single, ..Process::new(socket, owner) };
         if role != Role::Free {
             end_with_parent(starter.pid);
@@ -313,10 +316,12 @@ impl Template {
             let failure = handover::exec(&process, &nonce);
             process.fail(failure);
         }
-        for function in AFTER_FORK {
-            if let Err(panic) = prepare::catch_panic(function) {
-                process.fail(Failure::new(FailureKind::Preparation, "after_fork", "", format!("it panicked {panic}")));
-            }
+        let called = AFTER_FORK.iter().try_for_each(|function| {
+            catch_panic(function).map_err(|panic| format!("it panicked {panic}"))?;
+            Ok(())
+        });
+        if let Err(why) = called.and_then(|()| modules::after_fork()) {
+            process.fail(Failure::new(FailureKind::Preparation, "after_fork", "", why));
         }
         process
     }

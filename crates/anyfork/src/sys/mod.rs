@@ -18,6 +18,7 @@ pub(crate) mod fork;
 pub(crate) mod image;
 pub(crate) mod launch;
 pub(crate) mod memfd;
+pub(crate) mod module;
 pub(crate) mod pidfd;
 pub(crate) mod signal;
 pub(crate) mod socket;

@@ -4,6 +4,7 @@ mod frame;
 mod order;
 mod program;
 mod reply;
+pub(crate) mod serve;
 
 pub(crate) use frame::{Frame, HEADER, Malformed, length, split};
 pub(crate) use order::{CallArg, Hello, Order, Role};
@@ -11,7 +12,7 @@ pub(crate) use program::{Program, Step, Strings};
 pub(crate) use reply::{ExitRecord, FAILURE_PARTS_AT, Failure, FailureKind, MAX_TEXT, Reply, started, system_failure};
 
 /// The version both ends must speak; any change of a frame's meaning raises it.
-pub(crate) const VERSION: u16 = 2;
+pub(crate) const VERSION: u16 = 3;
 
 /// The length of the shortest replies, *started* and *ready*, header included: no reply is shorter.
 pub(crate) const SHORTEST_REPLY: usize = HEADER + 4;

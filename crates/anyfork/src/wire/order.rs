@@ -1,7 +1,7 @@
 //! Orders: what the client sends to a process that is being prepared, or to a template.
 
 use super::Bytes;
-use super::frame::{Frame, Malformed, Parsed, Reader, append};
+use super::frame::{Frame, Malformed, Parsed, Reader, Writer, append};
 
 /// The first order after an exec: proves that the descriptor is the one that was meant, and that both ends are one build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +74,15 @@ pub(crate) enum Order<'a> {
     /// Runs an entry now.
     Call {
         entry: &'a [u8],
+        args: Vec<CallArg<'a>>,
+    },
+    /// Loads a module: a shared library by its path, or what the server's language calls a module, by its name.
+    Load {
+        name: &'a [u8],
+        path: &'a [u8],
+    },
+    /// Evaluates code now: the first argument, with the rest as its arguments.
+    Eval {
         args: Vec<CallArg<'a>>,
     },
     /// What `ps` shows.
@@ -151,6 +160,8 @@ mod kind {
     pub(super) const BECOME: u16 = 17;
     pub(super) const SPAWN: u16 = 18;
     pub(super) const CONTEXT: u16 = 19;
+    pub(super) const LOAD: u16 = 20;
+    pub(super) const EVAL: u16 = 21;
 }
 
 impl<'a> Order<'a> {
@@ -173,15 +184,12 @@ impl<'a> Order<'a> {
             | Order::Bundle { padding: octets } => w.raw(octets),
             Order::Call { entry, args } => {
                 w.octets(entry);
-                for arg in args {
-                    match arg {
-                        CallArg::Inline(octets) => {
-                            w.u8(0);
-                            w.octets(octets);
-                        }
-                        CallArg::Sealed => w.u8(1),
-                    }
-                }
+                append_args(w, args);
+            }
+            Order::Eval { args } => append_args(w, args),
+            Order::Load { name, path } => {
+                w.octets(name);
+                w.raw(path);
             }
             Order::Fork { id, role } | Order::Mark { id, role } => {
                 w.u64(*id);
@@ -221,18 +229,9 @@ impl<'a> Order<'a> {
             kind::ARG => Order::Arg(r.rest()),
             kind::SEALED_ARG => Order::SealedArg,
             kind::DESCRIPTORS => Order::Descriptors,
-            kind::CALL => {
-                let entry = r.octets()?;
-                let mut args = Vec::new();
-                while !r.is_empty() {
-                    args.push(match r.u8()? {
-                        0 => CallArg::Inline(r.octets()?),
-                        1 => CallArg::Sealed,
-                        _ => return Err(Malformed("an unknown kind of argument")),
-                    });
-                }
-                Order::Call { entry, args }
-            }
+            kind::CALL => Order::Call { entry: r.octets()?, args: args(&mut r)? },
+            kind::EVAL => Order::Eval { args: args(&mut r)? },
+            kind::LOAD => Order::Load { name: r.octets()?, path: r.rest() },
             kind::NAME => Order::Name(r.rest()),
             kind::CONTEXT => Order::Context(r.rest()),
             kind::BUNDLE => Order::Bundle { padding: r.rest() },
@@ -264,7 +263,7 @@ impl<'a> Order<'a> {
             Order::Descriptors => descriptors >= 1,
             Order::Become { program } => !program.is_empty() || descriptors >= 1,
             Order::Spawn { program, .. } => descriptors >= if program.is_empty() { 2 } else { 1 },
-            Order::Call { args, .. } => {
+            Order::Call { args, .. } | Order::Eval { args } => {
                 usize::from(descriptors) == args.iter().filter(|arg| **arg == CallArg::Sealed).count()
             }
             _ => descriptors == 0,
@@ -280,6 +279,8 @@ impl<'a> Order<'a> {
             Order::Call { .. } => kind::CALL,
             Order::Name(_) => kind::NAME,
             Order::Context(_) => kind::CONTEXT,
+            Order::Load { .. } => kind::LOAD,
+            Order::Eval { .. } => kind::EVAL,
             Order::Bundle { .. } => kind::BUNDLE,
             Order::Bind => kind::BIND,
             Order::Template => kind::TEMPLATE,
@@ -296,6 +297,30 @@ impl<'a> Order<'a> {
     }
 }
 
+fn append_args(w: &mut Writer<'_>, args: &[CallArg<'_>]) {
+    for arg in args {
+        match arg {
+            CallArg::Inline(octets) => {
+                w.u8(0);
+                w.octets(octets);
+            }
+            CallArg::Sealed => w.u8(1),
+        }
+    }
+}
+
+fn args<'a>(r: &mut Reader<'a>) -> Parsed<Vec<CallArg<'a>>> {
+    let mut args = Vec::new();
+    while !r.is_empty() {
+        args.push(match r.u8()? {
+            0 => CallArg::Inline(r.octets()?),
+            1 => CallArg::Sealed,
+            _ => return Err(Malformed("an unknown kind of argument")),
+        });
+    }
+    Ok(args)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,6 +335,8 @@ mod tests {
             (Order::SealedArg, 1),
             (Order::Descriptors, 253),
             (Order::Call { entry: b"a::b", args: vec![CallArg::Inline(b""), CallArg::Sealed] }, 1),
+            (Order::Load { name: b"", path: b"/lib/libx.so" }, 0),
+            (Order::Eval { args: vec![CallArg::Sealed, CallArg::Inline(b"x")] }, 1),
             (Order::Name(b"n"), 0),
             (Order::Context(b"c"), 0),
             (Order::Bundle { padding: &[0; 3] }, 1),
@@ -362,6 +389,7 @@ mod tests {
                 order,
                 Order::Hello(_)
                     | Order::Arg(_)
+                    | Order::Load { .. }
                     | Order::Name(_)
                     | Order::Context(_)
                     | Order::Run { .. }

@@ -50,6 +50,10 @@ pub(crate) enum Step<'a> {
     Close {
         at: u32,
     },
+    /// Puts the process's own socket at a number, past the exec: for a program that speaks this protocol.
+    Keep {
+        at: u32,
+    },
     /// Maps a user and a group of the new user namespace to those that the process has outside.
     MapIds {
         inside: [u32; 2],
@@ -141,6 +145,7 @@ mod tag {
     pub(super) const DEATH_SIGNAL: u8 = 26;
     pub(super) const FILTER: u8 = 27;
     pub(super) const DROP_GROUPS: u8 = 28;
+    pub(super) const KEEP: u8 = 29;
 }
 
 /// Stands for no control group.
@@ -187,6 +192,7 @@ impl<'a> Step<'a> {
             }
             Step::MapIds { inside } => inside.iter().for_each(|id| w.u32(*id)),
             Step::Close { at: value }
+            | Step::Keep { at: value }
             | Step::Umask(value)
             | Step::Group(value)
             | Step::User(value)
@@ -221,6 +227,7 @@ impl<'a> Step<'a> {
         Ok(match r.u8()? {
             tag::PLACE => Step::Place { descriptor: r.u16()?, at: r.u32()? },
             tag::CLOSE => Step::Close { at: r.u32()? },
+            tag::KEEP => Step::Keep { at: r.u32()? },
             tag::MAP_IDS => Step::MapIds { inside: [r.u32()?, r.u32()?] },
             tag::PRIVATE_MOUNTS => Step::PrivateMounts,
             tag::SET_SESSION => Step::SetSession,
@@ -255,6 +262,7 @@ impl<'a> Step<'a> {
         match self {
             Step::Place { .. } => tag::PLACE,
             Step::Close { .. } => tag::CLOSE,
+            Step::Keep { .. } => tag::KEEP,
             Step::MapIds { .. } => tag::MAP_IDS,
             Step::PrivateMounts => tag::PRIVATE_MOUNTS,
             Step::SetSession => tag::SET_SESSION,
@@ -314,6 +322,7 @@ mod tests {
             steps: vec![
                 Step::Place { descriptor: 1, at: 70_000 },
                 Step::Close { at: 0 },
+                Step::Keep { at: 3 },
                 Step::MapIds { inside: [0, 1] },
                 Step::PrivateMounts,
                 Step::SetSession,

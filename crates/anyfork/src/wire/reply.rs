@@ -15,6 +15,8 @@ pub(crate) enum FailureKind {
     Threads,
     Protocol,
     OtherImage,
+    /// A module cannot be loaded.
+    Load,
 }
 
 /// A failure as it travels.
@@ -85,7 +87,7 @@ mod kind {
     pub(super) const NOT_FORKED: u16 = 133;
 }
 
-const KINDS: [FailureKind; 8] = [
+const KINDS: [FailureKind; 9] = [
     FailureKind::System,
     FailureKind::UnknownEntry,
     FailureKind::AmbiguousEntry,
@@ -94,6 +96,7 @@ const KINDS: [FailureKind; 8] = [
     FailureKind::Threads,
     FailureKind::Protocol,
     FailureKind::OtherImage,
+    FailureKind::Load,
 ];
 
 /// Longest text that travels in a failure, in bytes; a panic message has no limit of its own.
