@@ -1,4 +1,4 @@
-//! The programs that the engine is measured against: two in C that show what the machine can do, and AnyEvent::Fork.
+//! The programs that anyfork is measured against: two in C that show what the machine can do, AnyEvent::Fork, and Python's forkserver.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -36,6 +36,12 @@ impl Limit {
         Ok(Limit { program: "perl".into(), arguments: vec![script] })
     }
 
+    /// multiprocessing's forkserver in this interpreter.
+    pub fn forkserver(interpreter: &Path) -> Self {
+        let script = directory().join("forkserver.py").to_string_lossy().into_owned();
+        Limit { program: interpreter.to_owned(), arguments: vec![script] }
+    }
+
     /// Runs it.
     pub fn measure(&self, count: usize, in_flight: usize) -> Rate {
         let mut command = Command::new(&self.program);
@@ -52,6 +58,17 @@ impl Drop for Limit {
             let _ = std::fs::remove_file(&self.program);
         }
     }
+}
+
+/// A Python that may have numpy.
+pub fn python() -> PathBuf {
+    if let Some(chosen) = std::env::var_os("ANYFORK_PYTHON") {
+        return chosen.into();
+    }
+    // The benchmark is in `target/release/deps`.
+    let made =
+        std::env::current_exe().ok().and_then(|program| Some(program.ancestors().nth(3)?.join("venv/bin/python3")));
+    made.filter(|python| python.exists()).unwrap_or_else(|| "python3".into())
 }
 
 fn directory() -> PathBuf {

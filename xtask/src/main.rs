@@ -1,5 +1,6 @@
 //! `cargo xtask test`: everything the project checks, as one command.
 
+mod python;
 mod steps;
 mod system;
 

@@ -49,10 +49,14 @@ pub(crate) fn all(skip_fallbacks: bool) -> Vec<Step> {
 
 fn formatting() -> Vec<Step> {
     let mut steps = vec![Step::new("formatting", ["fmt", "--all", "--check"])];
-    for name in ["manual", "library", "plugin", "runtime"] {
+    for name in ["manual", "library", "module", "plugin", "runtime"] {
         let step = Step::new(format!("formatting of the fixture {name}"), ["fmt", "--check", "--manifest-path"]);
         // All members of its workspace; `--all` would go on to anyfork.
-        let packages: &[&str] = if name == "library" { &["--package=greeter", "--package=hello"] } else { &[] };
+        let packages: &[&str] = match name {
+            "library" => &["--package=greeter", "--package=hello"],
+            "module" => &["--package=module", "--package=palette"],
+            _ => &[],
+        };
         steps.push(step.with([manifest(name)]).with(packages));
     }
     steps.push(Step::new("formatting of the example glib", ["fmt", "--check", "--manifest-path", GLIB]));
@@ -179,6 +183,6 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the workspace")
 }
 
-fn target() -> PathBuf {
+pub(crate) fn target() -> PathBuf {
     root().join(env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

@@ -1,5 +1,6 @@
 //! What the checks need of the system: looked for, installed where that is allowed, asked for otherwise.
 
+use crate::python;
 use std::env;
 use std::ffi::OsString;
 use std::io::Write;
@@ -15,7 +16,7 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 4] = [
+const NEEDS: [Need; 6] = [
     Need {
         what: "a C compiler with the headers of the C library, as `cc` or in the variable CC",
         is_there: compiles_c,
@@ -23,7 +24,10 @@ const NEEDS: [Need; 4] = [
     },
     // The scripts of the example `cgi`.
     Need { what: "Perl, as `perl`", is_there: || runs("perl"), packages: &["perl"] },
+    // Templates in Perl and Python.
+    Need { what: "AnyEvent::Fork for Perl", is_there: has_anyevent_fork, packages: &["libanyevent-fork-perl"] },
     Need { what: "Python, as `python3`", is_there: || runs("python3"), packages: &["python3"] },
+    Need { what: "Python's virtual environments", is_there: has_venv, packages: &["python3-venv"] },
     // The example `glib`.
     Need {
         what: "the C library GLib with its headers, as `pkg-config` finds it",
@@ -45,7 +49,7 @@ pub(crate) fn prepare() -> Result<(), String> {
     }
     let missing = missing();
     if missing.is_empty() {
-        return Ok(());
+        return python::prepare();
     }
     let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
     if !may_install() {
@@ -53,7 +57,7 @@ pub(crate) fn prepare() -> Result<(), String> {
     }
     install(&packages)?;
     match self::missing().first() {
-        None => Ok(()),
+        None => python::prepare(),
         Some(need) => Err(format!("{} was installed, but there still is not {}", need.packages.join(" "), need.what)),
     }
 }
@@ -109,6 +113,14 @@ fn compiles_c() -> bool {
     child.wait().is_ok_and(|status| status.success())
 }
 
+fn has_anyevent_fork() -> bool {
+    succeeds(Command::new("perl").args(["-MAnyEvent::Fork", "-MIO::FDPass", "-e1"]))
+}
+
+fn has_venv() -> bool {
+    succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]))
+}
+
 fn has_glib() -> bool {
     succeeds(Command::new("pkg-config").args(["--exists", "glib-2.0 >= 2.56", "gobject-2.0"]))
 }
@@ -117,7 +129,7 @@ fn runs(program: &str) -> bool {
     succeeds(Command::new(program).arg("--version"))
 }
 
-fn succeeds(command: &mut Command) -> bool {
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
