@@ -101,6 +101,19 @@ fn the_end_of_a_template_ends_neither_workers_nor_templates_below_it() {
     assert!(status.usage().is_some(), "the default template adopts and reports");
 }
 
+/// Its death signal was that of a process in preparation when it had already said that it was ready.
+#[test]
+fn a_template_below_another_survives_the_end_of_that_at_once() {
+    for _ in 0..100 {
+        let upper = Process::new().template().unwrap();
+        let lower = upper.fork().call(load, ["lower"]).template().unwrap();
+        drop(upper);
+        let worker = lower.fork().blocking_socket(true).run(loaded).unwrap();
+        assert_eq!(answer(&worker), "lower");
+        assert!(worker.wait().unwrap().success());
+    }
+}
+
 #[test]
 fn sixty_four_threads_fork_from_one_template() {
     let template = Process::new().template().unwrap();

@@ -16,6 +16,7 @@ mod handover;
 mod kill_tree;
 mod limits;
 mod memory;
+mod modules;
 mod names;
 mod owner;
 mod policy;
@@ -54,6 +55,7 @@ fn main() -> Outcome {
         (&"handover", rest) => handover::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
+        (&"modules", rest) => modules::run(rest),
         (&"names", rest) => names::run(rest),
         (&"owner", rest) => owner::run(rest),
         (&"purity", rest) => purity::run(rest),

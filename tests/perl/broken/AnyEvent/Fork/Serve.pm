@@ -1,0 +1,1 @@
+die "AnyEvent::Fork::Serve is broken here\n";

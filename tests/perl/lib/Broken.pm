@@ -1,0 +1,5 @@
+package Broken;
+
+sub { ] };
+
+1

@@ -1,0 +1,3 @@
+package Dies;
+
+die "not today";

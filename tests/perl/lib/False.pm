@@ -1,0 +1,3 @@
+package False;
+
+0;

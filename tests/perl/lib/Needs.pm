@@ -1,0 +1,5 @@
+package Needs;
+
+require No::Such;
+
+1
