@@ -68,8 +68,10 @@ impl Perl {
     /// [`Python::from_command`](crate::Python::from_command).
     pub fn from_command(command: Command) -> Process<Perl> {
         let (socket, owner) = (interpreter::SOCKET.to_string(), std::process::id().to_string());
-        let pidfd_open = if cfg!(anyfork_no_pidfd) { -1 } else { Sysno::pidfd_open.id() }.to_string();
-        let boot: [&OsStr; 5] = ["-e".as_ref(), BOOT.as_ref(), socket.as_ref(), owner.as_ref(), pidfd_open.as_ref()];
+        let pidfd_open = if cfg!(anyfork_no_pidfd) { -1 } else { Sysno::pidfd_open.id() };
+        let (close, mask, set) = (Sysno::close.id(), Sysno::rt_sigprocmask.id(), libc::SIG_SETMASK);
+        let calls = format!("{pidfd_open} {close} {mask} {set}");
+        let boot: [&OsStr; 5] = ["-e".as_ref(), BOOT.as_ref(), socket.as_ref(), owner.as_ref(), calls.as_ref()];
         interpreter::process(command, &Code { text: include_str!("wrapper.pl"), boot: &boot })
     }
 }

@@ -11,13 +11,13 @@ BEGIN { $^H &= 0x100; %^H = (); ${^WARNING_BITS} = undef }
 
 package anyfork;
 
-our $PIDFD_OPEN = $ARGV[2];      # the number of that system call
+# Numbers of system calls, for which Perl has modules that are slow to load, and what sets a mask of signals.
+our ($PIDFD_OPEN, $CLOSE, $SIGPROCMASK, $SETMASK) = map 0 + $_, split / /, $ARGV[2];
 
 our @queue;       # what was sent before this process became a template
 our @failure;     # the first thing that went wrong: kind, errno, step, object, message
 our $name;        # what ps shows
-our @SIGNALS = qw(CHLD INT QUIT TSTP TERM HUP TTIN TTOU);
-our @actions;     # what those did before this process, or the one that it was forked from, became a template
+our @signals;     # the mask, and what SIGCHLD did, before this process, or the one that it was forked from, became a template
 
 # Kinds of failures, of replies.
 sub UNKNOWN() { 1 } sub PREPARATION() { 4 } sub THREADS() { 5 } sub LOAD() { 8 }
@@ -45,9 +45,13 @@ sub send_pid {
    my ($socket, $kind) = @_;
    my $pidfd = syscall $PIDFD_OPEN, 0 + $$, 0;
    return send_frame $socket, $kind, pack "V", $$ if $pidfd < 0;
-   open my $closed, "<&=", $pidfd;
    send_octets $socket, substr pack ("V v v V", 4, $kind, 1, $$), 0, -1;
-   until (IO::FDPass::send (fileno $socket, $pidfd)) { $! == 4 or exit 0 }
+   # EINTR; EAGAIN, ETOOMANYREFS: until those who are waited for have taken theirs.
+   until (IO::FDPass::send (fileno $socket, $pidfd)) {
+      $! == 4 || $! == 11 || $! == 109 or exit 0;
+      select undef, undef, undef, 0.001;
+   }
+   syscall $CLOSE, $pidfd;
 }
 
 sub octets {
@@ -65,11 +69,13 @@ sub fail {
    exit 1;
 }
 
-# Templates ignore SIGCHLD, so that the kernel waits for their forks, and what a terminal sends, which is for the program. A fork has them back as they were. True in one
-# that had not.
+# Templates block all signals, as what a terminal sends is for the program, and ignore SIGCHLD, so that the kernel waits for their forks. A fork has both back as they were.
+# True in one that had not.
 sub hear {
-   return unless @actions;
-   @SIG{@SIGNALS} = splice @actions;
+   return unless @signals;
+   my $mask;
+   ($mask, $SIG{CHLD}) = splice @signals;
+   syscall $SIGPROCMASK, $SETMASK, $mask, 0, 8;
    1
 }
 
@@ -150,8 +156,10 @@ sub template {
    my $threads = threads;
    fail $socket, THREADS, 0, "become a template", "", $threads if $threads;
    push @queue, @inputs;
-   @actions = @SIG{@SIGNALS};
-   @SIG{@SIGNALS} = ("IGNORE") x @SIGNALS;
+   my ($mask, $all) = ("\0" x 8, "\xff" x 8);
+   syscall $SIGPROCMASK, $SETMASK, $all, $mask, 8;
+   @signals = ($mask, $SIG{CHLD});
+   $SIG{CHLD} = "IGNORE";
    $0 = "$AnyEvent::Fork::Serve::OWNER " . (defined $name ? $name : "AnyEvent::Fork template");
    undef $name;
    send_pid $socket, READY;

@@ -856,12 +856,7 @@ class Process:
 
 def run(process, name):
     """Runs a function and ends the process with what it returned."""
-    function = find(name)
-    check_inputs(function, name, process.inputs, has_socket=True)
-    try:
-        arguments = [process.socket, *map(adopt, process.inputs)]
-    except OSError as error:
-        raise Failure.system("take the inputs", error.errno) from None
+    function, arguments = bind(process, name)
     set_name(process.name or name.rpartition(".")[2])
     if process.role == Role.PREPARING:
         set_death_signal(0)
@@ -873,6 +868,16 @@ def run(process, name):
     if not announce(process.socket, Reply.STARTED):
         os._exit(0)
     enter(function, arguments)
+
+
+def bind(process, name):
+    """The function, and an argument for each parameter."""
+    function = find(name)
+    check_inputs(function, name, process.inputs, has_socket=True)
+    try:
+        return function, [process.socket, *map(adopt, process.inputs)]
+    except OSError as error:
+        raise Failure.system("take the inputs", error.errno) from None
 
 
 def enter(function, arguments):
@@ -1002,11 +1007,12 @@ class Template:
 
     def serve(self):
         """Returns in each fork, as the new process; the template itself ends in here."""
+        # The owner's end is seen on its socket and its pidfd, unless this process is stopped. Before the answer: whoever hears that
+        # may end the template above, which would kill a process that still counts as being prepared.
+        set_death_signal(_signal.SIGCONT)
         if not announce(self.process.socket, Reply.READY):
             os._exit(0)
         try:
-            # The owner's end is seen on its socket and its pidfd, unless this process is stopped.
-            set_death_signal(_signal.SIGCONT)
             self.collect()
             # What came with the last order is here already.
             child = self.follow_orders()
