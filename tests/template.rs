@@ -115,6 +115,16 @@ fn a_template_below_another_survives_the_end_of_that_at_once() {
 }
 
 #[test]
+fn a_process_of_a_dropped_template_is_never_started() {
+    for _ in 0..50 {
+        let template = Process::new().template().unwrap();
+        let process = template.fork().arg(1);
+        drop(template);
+        assert_eq!(process.run(number).unwrap_err().kind(), ErrorKind::TemplateGone);
+    }
+}
+
+#[test]
 fn sixty_four_threads_fork_from_one_template() {
     let template = Process::new().template().unwrap();
     std::thread::scope(|scope| {

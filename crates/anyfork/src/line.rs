@@ -55,6 +55,8 @@ pub(crate) struct Line {
     next_id: AtomicU64,
     /// Another process has it now; this one must not say anything on it any more.
     given_away: AtomicBool,
+    /// It has been told to fork no more.
+    ending: AtomicBool,
     incoming: Mutex<Incoming>,
     outgoing: Mutex<Queue>,
     witnesses: AtomicUsize,
@@ -107,6 +109,7 @@ impl Line {
             template: identity.map(OnceLock::from).unwrap_or_default(),
             next_id: AtomicU64::new(1),
             given_away: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
             incoming: Mutex::default(),
             outgoing: Mutex::default(),
             witnesses: AtomicUsize::new(0),
@@ -152,6 +155,9 @@ impl Line {
         descriptors: Descriptors,
         orders: Outbox,
     ) -> Result<(u64, Place)> {
+        if self.given_away.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
+            return Err(gone());
+        }
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if id.is_multiple_of(COLLECT_EVERY) {
             self.collect();
@@ -163,10 +169,7 @@ impl Line {
         };
         let request = Request::new(self.dialect, &order, descriptors, orders);
         self.incoming().fates.insert(id, Fate::Running);
-        let sent = match self.given_away.load(Ordering::Relaxed) {
-            true => Err(io::ErrorKind::BrokenPipe.into()),
-            false => self.outgoing().request(request, &self.socket),
-        };
+        let sent = self.outgoing().request(request, &self.socket);
         let place = sent.map_err(|error| self.not_sent(error)).and_then(|place| place);
         if place.is_err() {
             self.forget(id);
@@ -181,7 +184,7 @@ impl Line {
         }
         self.take_reports();
         self.incoming().closed = true;
-        Error::new(ErrorKind::TemplateGone, "fork", "the template is gone")
+        gone()
     }
 
     /// Sends a signal to a child through the template, which knows whether its number is still its own.
@@ -199,6 +202,7 @@ impl Line {
 
     /// Tells the template to fork no more.
     pub(crate) fn end(&self) {
+        self.ending.store(true, Ordering::Relaxed);
         match self.dialect {
             Dialect::Frames => drop(self.send(&Order::End)),
             // It ends at the end of its orders.
@@ -361,6 +365,10 @@ impl Line {
     fn outgoing(&self) -> MutexGuard<'_, Queue> {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn gone() -> Error {
+    Error::new(ErrorKind::TemplateGone, "fork", "the template is gone")
 }
 
 /// A template that is a child of this process, and that nobody can ask any more, ends now, so that it can be waited for.

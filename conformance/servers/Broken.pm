@@ -1,0 +1,7 @@
+package Broken;
+
+# Cannot be loaded.
+
+die "broken on purpose\n";
+
+1

@@ -1,0 +1,3 @@
+"""Can be imported no more than what it needs, which is missing."""
+
+import nowhere_to_be_found

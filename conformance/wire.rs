@@ -1,0 +1,85 @@
+//! What servers that speak PROTOCOL.md do with what comes on their sockets, good and bad. Perl's server has a protocol of its own.
+
+#[path = "wire/frames.rs"]
+mod frames;
+
+#[path = "wire/peers.rs"]
+mod peers;
+
+#[path = "wire/processes.rs"]
+mod processes;
+
+#[path = "wire/templates.rs"]
+mod templates;
+
+#[path = "wire/hello.rs"]
+mod hello;
+
+macro_rules! for_each_peer {
+    ($($area:ident::$behaviour:ident;)+) => {
+        mod native {
+            $(
+                #[test]
+                fn $behaviour() {
+                    crate::$area::$behaviour::<anyfork_conformance::Native>();
+                }
+            )+
+        }
+
+        mod python {
+            $(
+                #[test]
+                fn $behaviour() {
+                    crate::$area::$behaviour::<anyfork_conformance::InPython>();
+                }
+            )+
+        }
+    };
+}
+
+for_each_peer! {
+    processes::orders_may_be_cut_anywhere;
+    processes::orders_may_come_octet_by_octet;
+    processes::an_end_in_the_midst_of_orders_ends_the_process;
+    processes::a_half_close_behind_the_last_order_is_no_end;
+    processes::what_is_malformed_ends_the_process;
+    processes::a_frame_of_the_greatest_length_is_taken;
+    processes::nothing_may_stand_behind_the_last_order;
+    processes::memory_files_that_could_change_are_refused;
+    processes::a_bundle_comes_before_all_that_follows;
+    processes::a_function_is_not_entered_when_started_cannot_be_sent;
+    processes::nothing_is_called_when_the_other_end_is_closed;
+    processes::orders_of_other_servers_are_answered;
+
+    templates::orders_to_a_template_may_be_cut_anywhere;
+    templates::many_orders_may_come_at_once;
+    templates::what_is_malformed_ends_the_template;
+    templates::an_end_in_the_midst_of_an_order_ends_the_template;
+    templates::what_is_no_socket_fails_one_fork;
+    templates::ends_are_reported_by_id;
+    templates::ends_that_nobody_reads_are_kept;
+    templates::unknown_ids_are_ignored;
+    templates::an_id_can_be_signalled_until_another_owns_the_template;
+    templates::after_end_it_stays_as_long_as_somebody_is_bound_to_it;
+    templates::its_end_kills_who_depends_on_it;
+    templates::a_descriptor_that_was_cut_off_is_told;
+    templates::other_orders_for_programs_are_answered;
+}
+
+/// The server in an interpreter, which is greeted on its socket.
+mod greeting {
+    #[test]
+    fn the_first_order_is_a_hello() {
+        crate::hello::the_first_order_is_a_hello();
+    }
+
+    #[test]
+    fn another_version_is_refused() {
+        crate::hello::another_version_is_refused();
+    }
+
+    #[test]
+    fn an_end_before_the_hello_ends_the_interpreter() {
+        crate::hello::an_end_before_the_hello_ends_the_interpreter();
+    }
+}
