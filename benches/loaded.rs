@@ -10,10 +10,11 @@
 use anyfork::{ByPath, Command, NO_ARGS, Perl, Process, Python, Runs, Server, Template};
 use anyfork_benches::limits::{self, Limit};
 use anyfork_benches::modules;
-use anyfork_benches::statistics::{Rounds, per_second, print_rate, rounds_or};
+use anyfork_benches::statistics::{Rounds, print_rate, rounds_or};
 use anyfork_benches::workers;
 use std::io::Read;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 const IN_FLIGHT: usize = 16;
 const BATCHES: usize = 60;
@@ -71,26 +72,35 @@ fn python(rounds: usize) {
     print_rate(systems[2].0, &all[2], &[]);
 }
 
-fn first_byte<S: Server + Runs<ByPath>>(template: &Template<S>, function: &str) -> f64 {
-    per_second(ONE_AT_A_TIME, || {
-        for _ in 0..ONE_AT_A_TIME {
-            let worker = template.fork().blocking_socket(true).run(function).expect("a worker");
-            worker.socket().read_exact(&mut [0]).expect("a byte");
-        }
+fn first_byte(template: &Template<Python>, function: &str) -> f64 {
+    timed(FORKSERVER, || {
+        let worker = template.fork().blocking_socket(true).run(function).expect("a worker");
+        worker.socket().read_exact(&mut [0]).expect("a byte");
+        move || assert!(worker.wait().expect("its end").success())
     })
 }
 
 fn fresh_interpreter(interpreter: &Path) -> f64 {
     const CODE: &str = "import numpy, os; os.write(1, b'1')";
-    per_second(INTERPRETERS, || {
-        for _ in 0..INTERPRETERS {
-            let mut command = std::process::Command::new(interpreter);
-            command.args(["-c", CODE]).env("OPENBLAS_NUM_THREADS", "1").stdout(std::process::Stdio::piped());
-            let mut child = command.spawn().expect("an interpreter");
-            child.stdout.take().expect("a pipe").read_exact(&mut [0]).expect("a byte");
-            child.wait().expect("its end");
-        }
+    timed(INTERPRETERS, || {
+        let mut command = std::process::Command::new(interpreter);
+        command.args(["-c", CODE]).env("OPENBLAS_NUM_THREADS", "1").stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().expect("an interpreter");
+        child.stdout.take().expect("a pipe").read_exact(&mut [0]).expect("a byte");
+        move || assert!(child.wait().expect("its end").success())
     })
+}
+
+/// So many per second, without the end of each, which is not a part of it.
+fn timed<End: FnOnce()>(count: usize, once: impl Fn() -> End) -> f64 {
+    let mut spent = Duration::ZERO;
+    for _ in 0..count {
+        let start = Instant::now();
+        let end = once();
+        spent += start.elapsed();
+        end();
+    }
+    count as f64 / spent.as_secs_f64()
 }
 
 fn perl(rounds: usize) {

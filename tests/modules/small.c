@@ -101,32 +101,32 @@ int some_function(void)
     return (int)(size_t)entries + (hook != NULL) + (int)version;
 }
 #elif defined(NO_TABLE)
-const struct anyfork_module *anyfork_module(void)
+const struct anyfork_table *anyfork_module(void)
 {
     return NULL;
 }
 #elif defined(NO_NAME)
-const struct anyfork_module *anyfork_module(void)
+const struct anyfork_table *anyfork_module(void)
 {
-    static struct anyfork_module module = { 1, NULL, 4, entries, hook };
+    static struct anyfork_table module = { 1, NULL, 4, entries, hook };
     return &module;
 }
 #elif defined(NO_ENTRIES)
-const struct anyfork_module *anyfork_module(void)
+const struct anyfork_table *anyfork_module(void)
 {
-    static struct anyfork_module module = { 1, NAME, 0, NULL, hook };
+    static struct anyfork_table module = { 1, NAME, 0, NULL, hook };
     return &module;
 }
 #elif defined(ENTRIES_NOWHERE)
-const struct anyfork_module *anyfork_module(void)
+const struct anyfork_table *anyfork_module(void)
 {
-    static struct anyfork_module module = { 1, NAME, 3, NULL, hook };
+    static struct anyfork_table module = { 1, NAME, 3, NULL, hook };
     return &module;
 }
 #else
-const struct anyfork_module *anyfork_module(void)
+const struct anyfork_table *anyfork_module(void)
 {
-    static struct anyfork_module module = { 0, NAME, sizeof entries / sizeof *entries, entries, hook };
+    static struct anyfork_table module = { 0, NAME, sizeof entries / sizeof *entries, entries, hook };
     module.version = version;
     return &module;
 }

@@ -70,7 +70,7 @@ struct anyfork_entry {
     const void *context;
 };
 
-struct anyfork_module {
+struct anyfork_table {
     uint32_t version;
     /* What stands before each name, with "::" in between. */
     const char *name;
@@ -87,17 +87,21 @@ struct anyfork_module {
 #ifdef __cplusplus
 extern "C"
 #endif
-__attribute__((visibility("default"))) const struct anyfork_module *anyfork_module(void);
+__attribute__((visibility("default"))) const struct anyfork_table *anyfork_module(void);
 
-/* Defines it, for an array of entries. */
-#define ANYFORK_MODULE(module_name, module_entries)                                                    \
-    const struct anyfork_module *anyfork_module(void)                                                  \
+/* Defines it, for an array of entries, and a function for new forks. */
+#define ANYFORK_MODULE_WITH_HOOK(module_name, module_entries, module_after_fork)                       \
+    const struct anyfork_table *anyfork_module(void)                                                   \
     {                                                                                                  \
-        static const struct anyfork_module module = {                                                  \
-            ANYFORK_VERSION, (module_name), sizeof (module_entries) / sizeof *(module_entries), (module_entries), NULL, \
+        static const struct anyfork_table anyfork_own_table = {                                                  \
+            ANYFORK_VERSION,  (module_name),       sizeof (module_entries) / sizeof *(module_entries), \
+            (module_entries), (module_after_fork),                                                     \
         };                                                                                             \
-        return &module;                                                                                \
+        return &anyfork_own_table;                                                                         \
     }
+
+/* The same without such a function. */
+#define ANYFORK_MODULE(module_name, module_entries) ANYFORK_MODULE_WITH_HOOK(module_name, module_entries, NULL)
 
 /* Writes the message of an error, and returns 1. */
 static inline int anyfork_error(struct anyfork_call *call, const char *text)

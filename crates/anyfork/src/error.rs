@@ -155,6 +155,8 @@ impl fmt::Display for Error {
             write!(f, "{}{message}", if step.is_empty() { "" } else { separator })?;
         }
         match source {
+            // What could not be loaded has said so in its own words.
+            Some(_) if self.0.kind == ErrorKind::Load && !message.is_empty() => Ok(()),
             Some(source) => write!(f, ": {source}"),
             None => Ok(()),
         }

@@ -84,7 +84,17 @@ pub use trace::context as trace_context;
 pub use tree::Killing;
 pub use worker::Worker;
 
-/// Makes a library a module: one that [`Process::load`] can bring into a process. Stands once in a crate of the type `cdylib`.
+/// Makes a library a module: one that [`Process::load`] can bring into a process. Stands once in a crate of the type `cdylib`:
+///
+/// ```toml
+/// [lib]
+/// crate-type = ["cdylib"]
+///
+/// [dependencies]
+/// anyfork = "0.1"
+/// ```
+///
+/// Arguments are copied into it, those that come as a [`Blob`] too.
 ///
 /// It exports one C function, `anyfork_module`, with the table of all entries that the library has, under their paths (`resize::thumbnail`; those of other crates under this
 /// crate's name: `resize::other::entry`), and its [`after_fork`](macro@after_fork) functions.

@@ -96,7 +96,8 @@ impl Process<Native> {
     ///
     /// With a slash, `file` is a path, which begins at this program's current directory. Without, it is looked for beside this program's executable, and then as dlopen(3) does: `LD_LIBRARY_PATH`, the
     /// system's directories. It is loaded with `RTLD_NOW | RTLD_LOCAL` and never unloaded. Loading it again does nothing. In a template it is loaded once, and shared by all
-    /// forks. A new version of the file is for new templates: replace it by rename(2), never by writing into it, and those who have the old one go on with that.
+    /// forks. A new version of the file is for new templates: replace it by rename(2), never by writing into it, and those who have the old one go on with that, also if they load the same path again. The file has to
+    /// stay until [`run`](Process::run) or [`template`](Process::template) has returned: the process loads it while this program goes on.
     ///
     /// As with [`call`](Process::call) the process is started by this, and an error comes out of [`run`](Process::run) or [`template`](Process::template): [`Load`](ErrorKind::Load) if
     /// there is no such file (the message says what was tried), if it is no module or one of another version, if a symbol is missing, or if its constructors have left a descriptor open;

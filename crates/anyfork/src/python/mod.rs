@@ -34,8 +34,12 @@ use std::path::Path;
 /// [`eval`](Process::eval) has defined it. It gets a `socket.socket`, which is the other end of [`Worker::socket`](crate::Worker::socket), then what was sent, in order: arguments as `bytes`; descriptors as
 /// `socket.socket` if they are sockets, as unbuffered file objects if they are files, pipes or terminals, else as an object with `fileno()` and `close()`.
 ///
+/// To prepare the process there are [`import`](Process::import), [`import_from`](Process::import_from), [`eval`](Process::eval), and [`call`](Process::call) of a function with arguments (`bytes`).
+///
 /// **Its end** is that of `sys.exit(function(...))`: `None` is 0, a number is the exit status, `SystemExit` likewise, an exception is a traceback on standard error and 1.
 /// `atexit` functions that the worker has registered run, those of its template do not.
+///
+/// **Signals**: Ctrl-C is a `KeyboardInterrupt` in a worker, as in any Python program, and goes by templates. A handler that is set in the preparation is that of all forks.
 ///
 /// **Templates** freeze what they have imported out of the garbage collector's sight (`gc.freeze`), so that forks go on sharing it. Threads are refused and named
 /// ([`Threads`](crate::ErrorKind::Threads)): those of C libraries too, for instance OpenBLAS's under numpy. Set `OPENBLAS_NUM_THREADS=1` in the interpreter's environment
@@ -52,7 +56,8 @@ const BOOT: &str = "import sys, types; m = types.ModuleType('_anyfork'); sys.mod
     exec(compile(open(4, 'rb').read(), '<anyfork>', 'exec'), m.__dict__); m.main(3)";
 
 impl Python {
-    /// A process that is a new interpreter: `python3`, or the path of one, in a virtual environment for instance.
+    /// A process that is a new interpreter: `python3`, or the path of one, in a virtual environment for instance. (A relative path begins at the directory that the interpreter is started in, as with
+    /// [`Command::current_dir`].)
     ///
     /// Nothing is started before the first [`import`](Process::import) or the like, [`run`](Process::run) or [`template`](Process::template). It takes some 15 ms and more; forks
     /// of a template take a fraction of a millisecond. The default template starts it; this program is not forked. It has standard input, output and error, environment and current directory as a

@@ -45,7 +45,7 @@ struct RawEntry {
     context: *const c_void,
 }
 
-/// `struct anyfork_module`.
+/// `struct anyfork_table`.
 #[doc(hidden)]
 #[repr(C)]
 #[derive(Debug)]
