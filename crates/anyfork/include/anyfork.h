@@ -90,14 +90,14 @@ extern "C"
 __attribute__((visibility("default"))) const struct anyfork_table *anyfork_module(void);
 
 /* Defines it, for an array of entries, and a function for new forks. */
-#define ANYFORK_MODULE_WITH_HOOK(module_name, module_entries, module_after_fork)                       \
-    const struct anyfork_table *anyfork_module(void)                                                   \
-    {                                                                                                  \
-        static const struct anyfork_table anyfork_own_table = {                                                  \
-            ANYFORK_VERSION,  (module_name),       sizeof (module_entries) / sizeof *(module_entries), \
-            (module_entries), (module_after_fork),                                                     \
-        };                                                                                             \
-        return &anyfork_own_table;                                                                         \
+#define ANYFORK_MODULE_WITH_HOOK(module_name, module_entries, module_after_fork)                        \
+    const struct anyfork_table *anyfork_module(void)                                                    \
+    {                                                                                                   \
+        static const struct anyfork_table anyfork_own_table = {                                         \
+            ANYFORK_VERSION,  (module_name),       sizeof (module_entries) / sizeof *(module_entries),  \
+            (module_entries), (module_after_fork),                                                      \
+        };                                                                                              \
+        return &anyfork_own_table;                                                                      \
     }
 
 /* The same without such a function. */
