@@ -13,7 +13,7 @@ use std::path::Path;
 impl<S: Server> Process<S> {
     /// Runs an entry in the process now, to prepare it: to load data, to warm caches. (What AnyEvent::Fork does with `eval`.)
     ///
-    /// The process is started by this and works while the program goes on. The entry gets `args` ([`NO_ARGS`] if it takes none) as its inputs, not those
+    /// The process is started by this and works while the program goes on. The entry gets `args` ([`NO_ARGS`](crate::NO_ARGS) if it takes none) as its inputs, not those
     /// that are queued, and no socket. If it returns an error or panics, the process ends, and [`run`](Process::run) or [`template`](Process::template) fail with
     /// [`Preparation`](ErrorKind::Preparation) and its message. What it opens and leaves open stays open in the process
     /// and in all its forks.
@@ -36,7 +36,7 @@ impl<S: Server> Process<S> {
     /// Evaluates code in the process now, to prepare it: statements of the [server](Server)'s language, in its main module, so that a function defined
     /// here can be [run](Process::run) by its bare name. (AnyEvent::Fork's `eval`.)
     ///
-    /// `args` ([`NO_ARGS`] for none) are octets: in Python `args`, a list of `bytes`; in Perl `@_`. As with [`call`](Process::call) the process is started by this, and an error comes
+    /// `args` ([`NO_ARGS`](crate::NO_ARGS) for none) are octets: in Python `args`, a list of `bytes`; in Perl `@_`. As with [`call`](Process::call) the process is started by this, and an error comes
     /// out of [`run`](Process::run) or [`template`](Process::template): [`Preparation`](ErrorKind::Preparation), with the traceback or message.
     ///
     /// ```
