@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const PYTHON_SERVER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/anyfork/src/python/server.py");
 
 /// As anyfork starts it.
-const PYTHON_BOOT: &str = "import sys, types; m = types.ModuleType('_anyfork'); sys.modules['_anyfork'] = m; \
-    exec(compile(open(4, 'rb').read(), '<anyfork>', 'exec'), m.__dict__); m.main(3)";
+const PYTHON_BOOT: &str = "import sys; path = sys.path[:]; sys.path[:] = filter(None, path); m = type(sys)('_anyfork'); sys.modules['_anyfork'] = m; \
+    file = open(4, 'rb'); code = file.read(); file.close(); exec(compile(code, '<anyfork>', 'exec'), m.__dict__); sys.path[:] = path; m.main(3)";
 
 pub(crate) const PYTHON_FUNCTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/functions.py");
 

@@ -199,6 +199,8 @@ fn killed_program(forks: bool) -> (u32, Vec<u32>) {
     let fork = pids.remove(0);
     assert!(pids.len() == 3 && pids.iter().all(|pid| lives(*pid)), "{line}");
     program.kill().unwrap();
+    // Not before: at the end of its socket it would end its templates itself.
+    program.wait().unwrap();
     (fork, pids)
 }
 

@@ -75,6 +75,9 @@ macro_rules! text {
 }
 text!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char);
 
+/// The most octets in one command to AnyEvent::Fork::Serve, which counts them in 32 bits.
+pub(crate) const MOST_INLINE: usize = 1 << 30;
+
 /// The most arguments of a [`Process::call`](crate::Process::call): so many of 1 KiB fit into one frame.
 const MOST: usize = 900;
 
@@ -85,6 +88,9 @@ pub(crate) fn wire<'a>(
     octets: &'a [Cow<'_, [u8]>],
 ) -> Result<(Vec<CallArg<'a>>, Vec<OwnedFd>)> {
     if dialect == Dialect::Serve {
+        if octets.iter().map(|octets| octets.len()).sum::<usize>() > MOST_INLINE {
+            return Err(Error::new(ErrorKind::InvalidInput, step, "Perl takes at most 1 GiB at once"));
+        }
         return Ok((octets.iter().map(|octets| CallArg::Inline(octets)).collect(), Vec::new()));
     }
     let inline: usize = octets.iter().map(|octets| octets.len()).sum();

@@ -49,7 +49,6 @@ pub(crate) fn load(file: &[u8]) -> Result<(), Failure> {
     let missing = |tried| failed(FailureKind::Load, Errno::NOENT.raw_os_error(), tried);
     let candidate = candidate(Path::new(OsStr::from_bytes(file)));
     if candidate.is_path && !is_there(&candidate.file) {
-        // Other errors are told by dlopen(3).
         return Err(missing(String::new()));
     }
     let before = Left::now();
@@ -91,8 +90,9 @@ fn candidate(file: &Path) -> Candidate {
     }
 }
 
+/// Other errors than that it is not are told by dlopen(3).
 fn is_there(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok()
+    !std::fs::metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
 fn register(module: Module) -> Result<(), &'static str> {

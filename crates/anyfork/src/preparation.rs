@@ -74,6 +74,11 @@ impl<S: Server> Process<S> {
     /// Sends the process off to prepare itself.
     pub(crate) fn prepare(mut self, order: Result<(Order<'_>, Vec<OwnedFd>)>) -> Self {
         let prepared = order.and_then(|(order, files)| {
+            if let Order::Load { name, path } = order
+                && name.len().max(path.len()) > LONGEST_NAME
+            {
+                return Err(Error::new(ErrorKind::InvalidInput, "load", "a module's name is at most 4096 bytes"));
+            }
             if self.error.is_none() {
                 self.orders.push(&order, files);
                 self.launch(true)?;

@@ -1,7 +1,7 @@
 //! A process that is being prepared: it collects arguments, descriptors and preparation steps, and then runs an entry or
 //! becomes a template.
 
-use crate::argument::ToArg;
+use crate::argument::{self, ToArg};
 use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::command::Command;
 use crate::default_template;
@@ -139,7 +139,9 @@ impl<S: Server> Process<S> {
     /// another copy as a [`Blob`](crate::Blob).
     pub fn arg(mut self, arg: impl ToArg) -> Self {
         let octets = arg.to_arg();
-        if octets.len() <= INLINE_ARGUMENT || S::DIALECT == Dialect::Serve {
+        if S::DIALECT == Dialect::Serve && octets.len() > argument::MOST_INLINE {
+            self.keep(Error::new(ErrorKind::InvalidInput, "arg", "Perl takes at most 1 GiB at once"));
+        } else if octets.len() <= INLINE_ARGUMENT || S::DIALECT == Dialect::Serve {
             self.orders.push(&Order::Arg(&octets), []);
         } else {
             match memfd::sealed(&octets) {

@@ -48,19 +48,26 @@ pub(crate) mod sealed {
     pub trait Server: std::fmt::Debug + 'static {
         #[doc(hidden)]
         const DIALECT: Dialect;
+
+        /// As [`Binds`](super::Binds) says.
+        #[doc(hidden)]
+        const BINDS: bool;
     }
 }
 
 impl sealed::Server for Native {
     const DIALECT: Dialect = Dialect::Frames;
+    const BINDS: bool = true;
 }
 
 impl sealed::Server for Python {
     const DIALECT: Dialect = Dialect::Frames;
+    const BINDS: bool = true;
 }
 
 impl sealed::Server for Perl {
     const DIALECT: Dialect = Dialect::Serve;
+    const BINDS: bool = false;
 }
 
 impl Server for Native {}

@@ -8,7 +8,6 @@ use crate::line::{Identity, Line};
 use crate::process::DEFAULT_DEADLINE;
 use crate::rt::{Awaited, Link};
 use crate::served::Server;
-use crate::sys::pidfd;
 use crate::template::Template;
 use crate::trace;
 use crate::watch::{self, Lookout, Watch};
@@ -237,8 +236,6 @@ impl<T: Started> Starting<T> {
         let Some(socket) = launched.into_socket() else { return Ok(None) };
         let parts = std::mem::take(&mut self.parts);
         let trace = self.trace.ready(pid);
-        // A server that sends none: the process has the socket open, or it has ended and its number may be another's.
-        let pidfd = pidfd.or_else(|| pidfd::of_peer(pid, &socket));
         let line = line.filter(|(line, id)| {
             if !line.reports() {
                 line.forget(*id);

@@ -65,6 +65,9 @@ impl Command {
         if self.pty.is_some() || self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Piped)) {
             return misused("start", "nobody has the other end of a new pipe or pseudoterminal".into());
         }
+        if self.attributes.death_signal.is_some() {
+            return misused("parent_death_signal", "a process has one of its own while it is prepared".into());
+        }
         if self.attributes.entry.is_some() {
             return misused("pre_exec_entry", "no function can run before the exec".into());
         }
@@ -296,7 +299,8 @@ impl Attributes {
         if self.adopt_orphans {
             steps.push(Step::AdoptOrphans);
         }
-        let kill = (role == Role::Bound).then_some(Signal::KILL.as_raw());
+        // A server takes it back when it goes on without its template.
+        let kill = (role == Role::Bound || self.serves_at.is_some()).then_some(Signal::KILL.as_raw());
         steps.extend(kill.or(self.death_signal).map(|signal| Step::DeathSignal(signal as u32)));
         // From here on signals arrive.
         steps.push(match self.inherit_signals {

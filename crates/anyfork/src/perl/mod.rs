@@ -70,7 +70,7 @@ impl Perl {
         let (socket, owner) = (interpreter::SOCKET.to_string(), std::process::id().to_string());
         let pidfd_open = if cfg!(anyfork_no_pidfd) { -1 } else { Sysno::pidfd_open.id() };
         let (close, mask, set) = (Sysno::close.id(), Sysno::rt_sigprocmask.id(), libc::SIG_SETMASK);
-        let calls = format!("{pidfd_open} {close} {mask} {set}");
+        let calls = format!("{pidfd_open} {close} {mask} {set} {}", Sysno::prctl.id());
         let boot: [&OsStr; 5] = ["-e".as_ref(), BOOT.as_ref(), socket.as_ref(), owner.as_ref(), calls.as_ref()];
         interpreter::process(command, &Code { text: include_str!("wrapper.pl"), boot: &boot })
     }

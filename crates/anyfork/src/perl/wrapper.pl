@@ -12,11 +12,12 @@ BEGIN { $^H &= 0x100; %^H = (); ${^WARNING_BITS} = undef }
 package anyfork;
 
 # Numbers of system calls, for which Perl has modules that are slow to load, and what sets a mask of signals.
-our ($PIDFD_OPEN, $CLOSE, $SIGPROCMASK, $SETMASK) = map 0 + $_, split / /, $ARGV[2];
+our ($PIDFD_OPEN, $CLOSE, $SIGPROCMASK, $SETMASK, $PRCTL) = map 0 + $_, split / /, $ARGV[2];
 
 our @queue;       # what was sent before this process became a template
 our @failure;     # the first thing that went wrong: kind, errno, step, object, message
 our $name;        # what ps shows
+our $started = $$; # the interpreter that was started itself, which ends with its template while it is prepared
 our @signals;     # the mask, and what SIGCHLD did, before this process, or the one that it was forked from, became a template
 
 # Kinds of failures, of replies.
@@ -78,6 +79,9 @@ sub hear {
    syscall $SIGPROCMASK, $SETMASK, $mask, 0, 8;
    1
 }
+
+# From here on it goes on without its template. (PR_SET_PDEATHSIG, which forks do not have.)
+sub go_on { syscall $PRCTL, 1, 0, 0, 0, 0 if $started == $$ }
 
 # Before something is evaluated.
 sub prepare {
@@ -162,6 +166,7 @@ sub template {
    $SIG{CHLD} = "IGNORE";
    $0 = "$AnyEvent::Fork::Serve::OWNER " . (defined $name ? $name : "AnyEvent::Fork template");
    undef $name;
+   go_on;
    send_pid $socket, READY;
    @_ = ($socket);
    goto &AnyEvent::Fork::Serve::serve;
@@ -175,6 +180,7 @@ sub enter {
    my $code = find ($function);
    fail $socket, UNKNOWN, 0, "entry", $function, "no function of this name is defined" unless $code;
    $0 = "$AnyEvent::Fork::Serve::OWNER " . (defined $name ? $name : $function);
+   go_on;
    send_pid $socket, STARTED;
    @_ = ($socket, splice (@queue), @_);
    package main;

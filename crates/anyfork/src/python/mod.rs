@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// A Python interpreter, 3.9 or newer, as [what serves](crate::Server) a process: templates with modules imported, whose forks run a Python function in a fraction of the
-/// time that an interpreter takes to start.
+/// time that an interpreter takes to start and to import.
 ///
 /// ```
 /// use anyfork::Python;
@@ -51,16 +51,17 @@ use std::path::Path;
 #[derive(Debug)]
 pub struct Python(());
 
-/// The server, in a module of its own, so that `__main__` is the user's.
-const BOOT: &str = "import sys, types; m = types.ModuleType('_anyfork'); sys.modules['_anyfork'] = m; \
-    exec(compile(open(4, 'rb').read(), '<anyfork>', 'exec'), m.__dict__); m.main(3)";
+/// The server, in a module of its own, so that `__main__` is the user's; and without the current directory, so that a `socket.py` there is not
+/// taken for Python's.
+const BOOT: &str = "import sys; path = sys.path[:]; sys.path[:] = filter(None, path); m = type(sys)('_anyfork'); sys.modules['_anyfork'] = m; \
+    file = open(4, 'rb'); code = file.read(); file.close(); exec(compile(code, '<anyfork>', 'exec'), m.__dict__); sys.path[:] = path; m.main(3)";
 
 impl Python {
     /// A process that is a new interpreter: `python3`, or the path of one, in a virtual environment for instance. (A relative path begins at the directory that the interpreter is started in, as with
     /// [`Command::current_dir`].)
     ///
-    /// Nothing is started before the first [`import`](Process::import) or the like, [`run`](Process::run) or [`template`](Process::template). It takes some 15 ms and more; forks
-    /// of a template take a fraction of a millisecond. The default template starts it; this program is not forked. It has standard input, output and error, environment and current directory as a
+    /// Nothing is started before the first [`import`](Process::import) or the like, [`run`](Process::run) or [`template`](Process::template). It takes some 30 ms, and what the imports take; forks
+    /// of a template take a millisecond. The default template starts it; this program is not forked. It has standard input, output and error, environment and current directory as a
     /// [`Command`] has.
     #[allow(clippy::new_ret_no_self, reason = "it is what serves the process")]
     pub fn new(interpreter: impl AsRef<OsStr>) -> Process<Python> {

@@ -29,6 +29,10 @@ except (ImportError, OSError):
 
 VERSION = 3
 
+# As they are now: a program may put others into these modules in its preparation (gevent's monkey patches), which have threads, descriptors or children of their own.
+fork_process, make_poll, sleep, exit_now = os.fork, select.poll, time.sleep, os._exit
+wait_for, wait_id, send_signal = os.waitpid, os.waitid, os.kill
+
 
 class Order:
     HELLO, ARGUMENT, SEALED_ARGUMENT, DESCRIPTORS, CALL, NAME, BUNDLE, BIND, TEMPLATE, RUN = range(1, 11)
@@ -112,7 +116,7 @@ def ended_child():
         usage = RUSAGE.unpack_from(rusage)
     else:
         try:
-            result = os.waitid(os.P_ALL, 0, options)
+            result = wait_id(os.P_ALL, 0, options)
         except ChildProcessError:
             return None
         code, pid, status = (result.si_code, result.si_pid, result.si_status) if result else (0, 0, 0)
@@ -347,7 +351,7 @@ def announce(to, kind):
         except OSError as error:
             if error.errno != errno.ETOOMANYREFS or not rights:
                 return False
-        time.sleep(0.001)
+        sleep(0.001)
         patience -= 1
         if patience == 0:
             rights = []
@@ -367,7 +371,7 @@ class Failure(Exception):
 
     @classmethod
     def system(cls, step, code):
-        return cls(Kind.SYSTEM, step, "", "", code)
+        return cls(Kind.SYSTEM, step, "", "", code or 0)
 
     def frame(self):
         payload = struct.pack("<BI", self.kind, self.code)
@@ -388,6 +392,14 @@ class Failure(Exception):
             pass
 
 
+def describe_briefly(error):
+    """Also if it cannot say what it is."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
+
+
 def not_understood(what):
     return Failure(Kind.PROTOCOL, "follow orders", "", what)
 
@@ -403,7 +415,7 @@ OUR_FRAMES = (
 
 
 def register_sources():
-    import linecache
+    linecache = import_own("linecache")
 
     for name, source in sources.items():
         text = source.decode("utf-8", "replace")
@@ -420,7 +432,7 @@ def without_our_frames(error):
 
 
 def describe_error(error):
-    import traceback
+    traceback = import_own("traceback")
 
     register_sources()
     return "".join(traceback.format_exception(type(error), error, without_our_frames(error))).rstrip("\n")
@@ -428,8 +440,15 @@ def describe_error(error):
 
 def preparation_failure(step, about, error):
     if isinstance(error, SystemExit):
-        return Failure(Kind.PREPARATION, step, about, f"it exited: {error.code or 0}")
+        return Failure(Kind.PREPARATION, step, about, f"it exited: {code_of(error)}")
     return Failure(Kind.PREPARATION, step, about, describe_error(error))
+
+
+def code_of(error):
+    try:
+        return str(error.code or 0)
+    except Exception:
+        return f"with a {type(error.code).__name__}"
 
 
 def import_failure(name, error):
@@ -576,6 +595,16 @@ def check_inputs(function, name, inputs, has_socket):
 # Functions and modules
 
 
+def import_own(name):
+    """A module of the standard library, whatever the current directory has under its name."""
+    path = sys.path[:]
+    sys.path[:] = filter(None, path)
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path[:] = path
+
+
 def import_prefix(name):
     """The module of that name, or None if there is none."""
     if name in sys.modules:
@@ -625,7 +654,7 @@ def step_into(owner, label, attribute, name):
         pass
     except BaseException as error:
         raise import_failure(name, error) from None
-    import difflib
+    difflib = import_own("difflib")
 
     nearest = difflib.get_close_matches(attribute, dir(owner), 1)
     hint = f"; the nearest is {nearest[0]}" if nearest else ""
@@ -648,16 +677,15 @@ def load(name, path):
 
 
 def load_file(name, path):
-    import importlib.util
-    from importlib.machinery import SourceFileLoader
+    util, machinery = import_own("importlib.util"), import_own("importlib.machinery")
 
     places = [path] if os.path.isdir(path) else None
     file = os.path.join(path, "__init__.py") if places else path
     os.stat(file)
     # A file whose name does not say what it is has Python's source.
-    loader = None if file.endswith(tuple(importlib.machinery.all_suffixes())) else SourceFileLoader(name, file)
-    spec = importlib.util.spec_from_file_location(name, file, loader=loader, submodule_search_locations=places)
-    module = importlib.util.module_from_spec(spec)
+    loader = None if file.endswith(tuple(machinery.all_suffixes())) else machinery.SourceFileLoader(name, file)
+    spec = util.spec_from_file_location(name, file, loader=loader, submodule_search_locations=places)
+    module = util.module_from_spec(spec)
     before = sys.modules.get(name)
     sys.modules[name] = module
     try:
@@ -738,6 +766,9 @@ class Process:
                 template = Template(process)
             except Failure as failure:
                 process.fail(failure)
+            except BaseException as error:
+                # Of this file, or a signal handler of the program's.
+                process.fail(Failure(Kind.PREPARATION, "prepare", "", describe_briefly(error)))
             # Comes back in each fork of the template, as a new process.
             process = template.serve()
 
@@ -745,7 +776,7 @@ class Process:
         """Tells the other end why this process ends, and ends it."""
         failure.send(self.socket)
         flush_output()
-        os._exit(1)
+        exit_now(1)
 
     def follow_orders(self):
         """Follows orders until one says what to become. Ends the process when the other end is gone."""
@@ -769,7 +800,7 @@ class Process:
         if filled == GONE:
             # Nobody wants this process any more.
             flush_output()
-            os._exit(0)
+            exit_now(0)
 
     def follow(self, kind, payload, count, descriptors, lost):
         if lost:
@@ -811,7 +842,7 @@ class Process:
         name = name.decode("utf-8", "replace")
         arguments = rest if kind == Order.LOAD else split_arguments(rest, descriptors)
         if self.is_abandoned():
-            os._exit(0)
+            exit_now(0)
         if kind == Order.LOAD:
             load(name, arguments)
         elif kind == Order.CALL:
@@ -821,7 +852,7 @@ class Process:
 
     def is_abandoned(self):
         """Whether the other end has been closed or shut: orders that are still to be read have been given up."""
-        poll = select.poll()
+        poll = make_poll()
         poll.register(self.socket, select.POLLRDHUP)
         return bool(poll.poll(0))
 
@@ -848,7 +879,7 @@ class Process:
         """A parent that has ended since the fork has sent no signal."""
         set_death_signal(_signal.SIGKILL)
         if self.parent not in (None, os.getppid()):
-            os._exit(0)
+            exit_now(0)
 
 
 # A worker
@@ -866,7 +897,7 @@ def run(process, name):
         os.environb[b"TRACEPARENT"] = process.context
     # Who started this process may have given up by now: then the function is never entered.
     if not announce(process.socket, Reply.STARTED):
-        os._exit(0)
+        exit_now(0)
     enter(function, arguments)
 
 
@@ -901,8 +932,12 @@ def exit_code(value):
         return 0
     if isinstance(value, int):
         return value & 0xFF
-    if sys.stderr is not None:
-        print(value, file=sys.stderr)
+    try:
+        if sys.stderr is not None:
+            print(value, file=sys.stderr)
+    except Exception:
+        # It cannot be printed, or nobody reads it.
+        pass
     return 1
 
 
@@ -924,7 +959,8 @@ def finish(code, is_interrupted):
     if "threading" in sys.modules:
         steps.insert(0, sys.modules["threading"]._shutdown)
     if "multiprocessing.util" in sys.modules:
-        # Its handler may be one of the template's, but the processes that it ends are this process's own.
+        # Its handler may be one of the template's.
+        steps.append(forget_other_children)
         steps.append(sys.modules["multiprocessing.util"]._exit_function)
     for step in steps:
         try:
@@ -935,8 +971,8 @@ def finish(code, is_interrupted):
     if is_interrupted:
         _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_UNBLOCK, [_signal.SIGINT])
-        os.kill(os.getpid(), _signal.SIGINT)
-    os._exit(code)
+        send_signal(os.getpid(), _signal.SIGINT)
+    exit_now(code)
 
 
 # A template
@@ -949,12 +985,32 @@ LOOK = 250
 EXITED = struct.Struct("<IHHQII5Q")
 
 
+def forget_endings():
+    """This process ends without running what was registered for its end, and so do its forks."""
+    atexit._clear()
+    # Those who register once for all that comes later have to do it again.
+    weakref = sys.modules.get("weakref")
+    if weakref:
+        for finalizer in weakref.finalize._registry:
+            finalizer.atexit = False
+        weakref.finalize._registered_with_atexit = False
+    if "logging" in sys.modules:
+        atexit.register(sys.modules["logging"].shutdown)
+
+
+def forget_other_children():
+    """Processes that multiprocessing has started in the template are not those of a fork."""
+    process = sys.modules.get("multiprocessing.process")
+    if process:
+        process._children = {child for child in process._children if child._parent_pid == os.getpid()}
+
+
 def wait_for_last_thread():
     """A thread that was joined may still be on its way out of the kernel."""
     for _ in range(50):
         if is_single():
             return
-        time.sleep(0.001)
+        sleep(0.001)
     raise has_threads("become a template")
 
 
@@ -967,8 +1023,7 @@ class Template:
         flush_output()
         gc.collect()
         gc.freeze()
-        # This process ends without running what was registered, and so do its forks.
-        atexit._clear()
+        forget_endings()
         set_name(process.name or "anyfork: template")
         self.process = process
         # For the forks. They keep the template, because freeing it would write to its memory.
@@ -982,7 +1037,7 @@ class Template:
         # Fork no more; end when nobody depends on this process.
         self.is_ending = False
         self.block_signals()
-        self.poll = select.poll()
+        self.poll = make_poll()
         self.poll.register(self.wakeup, select.POLLIN)
         self.poll.register(process.socket, select.POLLIN)
         # The socket is at its end; only the owner's pidfd tells now.
@@ -996,8 +1051,10 @@ class Template:
         except OSError as error:
             raise Failure.system("read signals", error.errno) from None
         _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals() - {_signal.SIGCHLD})
-        _signal.signal(_signal.SIGCHLD, lambda *_: None)
-        _signal.set_wakeup_fd(self.waker, warn_on_full_buffer=False)
+        before = _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        # For the forks. None: not Python's.
+        self.child_handler = _signal.SIG_DFL if before is None else before
+        self.other_waker = _signal.set_wakeup_fd(self.waker, warn_on_full_buffer=False)
 
     def watch_owner(self):
         process = self.process
@@ -1011,7 +1068,7 @@ class Template:
         # may end the template above, which would kill a process that still counts as being prepared.
         set_death_signal(_signal.SIGCONT)
         if not announce(self.process.socket, Reply.READY):
-            os._exit(0)
+            exit_now(0)
         try:
             self.collect()
             # What came with the last order is here already.
@@ -1026,7 +1083,7 @@ class Template:
     def turn(self):
         """Sleeps, then does all there is to do. In a fork: its socket and role."""
         if self.is_ending and not self.has_dependents():
-            os._exit(0)
+            exit_now(0)
         ready = {descriptor for descriptor, _ in self.poll.poll(LOOK if self.watches_parent else None)}
         owner = self.process.owner
         if self.process.owner_pidfd in ready or (self.watches_parent and os.getppid() != owner):
@@ -1089,9 +1146,13 @@ class Template:
         if not is_single():
             return self.refuse(number, descriptors, has_threads("fork"))
         try:
-            pid = os.fork()
+            pid = fork_process()
         except OSError as error:
             return self.refuse(number, descriptors, Failure.system("fork in the template", error.errno))
+        except Exception as error:
+            # Of an audit hook.
+            failure = Failure(Kind.PREPARATION, "fork in the template", "", describe_briefly(error))
+            return self.refuse(number, descriptors, failure)
         if pid == 0:
             return descriptors[0], role
         os.close(descriptors[0])
@@ -1118,8 +1179,8 @@ class Template:
 
         Objects are used again and little is written to: each page that is touched is copied first.
         """
-        _signal.set_wakeup_fd(-1)
-        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+        _signal.set_wakeup_fd(self.other_waker)
+        _signal.signal(_signal.SIGCHLD, self.child_handler)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
         process, inbox = self.process, self.process.inbox
         os.dup2(descriptor, process.socket.fileno(), inheritable=False)
@@ -1151,7 +1212,7 @@ class Template:
     def signal(self, number, signal):
         if number in self.pids:
             try:
-                os.kill(self.pids[number], signal)
+                send_signal(self.pids[number], signal)
             except OSError:
                 pass
 
@@ -1187,7 +1248,7 @@ class Template:
                 length = EXITED.size - HEADER.size
                 self.reports += EXITED.pack(length, Reply.EXITED, 0, number, pid, status, *usage)
                 self.send_reports()
-            os.waitpid(pid, 0)
+            wait_for(pid, 0)
 
     def send_reports(self):
         """Never blocks: what the owner does not take now is kept."""
@@ -1214,17 +1275,17 @@ class Template:
         for pid, (_, role) in self.children.items():
             if role not in (Role.FREE, Role.WATCHED):
                 try:
-                    os.kill(pid, _signal.SIGKILL)
+                    send_signal(pid, _signal.SIGKILL)
                 except OSError:
                     pass
-        os._exit(0)
+        exit_now(0)
 
 
 def main(descriptor):
     """Serves on this descriptor to the end of the process."""
     try:
         os.set_inheritable(descriptor, False)
-        for name in "sys", "types", "m":
+        for name in "sys", "path", "m", "file", "code":
             vars(sys.modules["__main__"]).pop(name, None)
         # While it is prepared, this process is not one that the user sees.
         if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
@@ -1233,4 +1294,4 @@ def main(descriptor):
     except BaseException as error:
         # An error of this file. Nothing above belongs to this process.
         sys.__excepthook__(type(error), error, error.__traceback__)
-        os._exit(1)
+        exit_now(1)

@@ -23,15 +23,6 @@ pub(crate) fn of(pid: u32) -> Option<OwnedFd> {
     open(Pid::from_raw(pid as i32)?)
 }
 
-/// The pidfd of the process at the other end of a socket, which has said that this is its number. If the other end is still open when the pidfd is there,
-/// the number was not another's by then.
-pub(crate) fn of_peer(pid: u32, socket: impl AsFd) -> Option<OwnedFd> {
-    let pidfd = of(pid)?;
-    let mut poll = [PollFd::new(&socket, PollFlags::RDHUP)];
-    rustix::io::retry_on_intr(|| rustix::event::poll(&mut poll, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))).ok()?;
-    poll[0].revents().is_empty().then_some(pidfd)
-}
-
 fn open(pid: Pid) -> Option<OwnedFd> {
     if cfg!(anyfork_no_pidfd) {
         return None;
