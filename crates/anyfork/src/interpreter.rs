@@ -51,7 +51,7 @@ pub(crate) fn process<S: Server>(mut command: Command, code: &Code<'_>) -> Proce
             command.serve_at(SOCKET)
         });
     let mut process = Process::of(Origin::Interpreter(Arc::new(command)));
-    process.take_options(options);
+    process.options = options;
     if let Err(error) = checked {
         process.keep(error);
     }

@@ -66,7 +66,7 @@ pub(crate) const LONGEST_NAME: usize = 4096;
 pub struct Process<S: Server = Native> {
     origin: Origin,
     pub(crate) orders: Outbox,
-    options: Options,
+    pub(crate) options: Options,
     launched: Option<Launched>,
     /// Where the caller's trace is.
     context: Option<String>,
@@ -128,7 +128,7 @@ impl Process<Native> {
 
 impl<S: Server> Process<S> {
     pub(crate) fn of(origin: Origin) -> Self {
-        let options = Options { dialect: S::DIALECT, ..Options::new(Role::Free) };
+        let options = Options::new(Role::Free);
         let (orders, server) = (Outbox::new(S::DIALECT), PhantomData);
         Process { origin, orders, options, launched: None, context: None, error: None, server }
     }
@@ -278,11 +278,6 @@ impl<S: Server> Process<S> {
     /// As [`Starting::try_finish`]; [`Threads`](ErrorKind::Threads) if the preparation left threads.
     pub fn template(self) -> Result<Template<S>> {
         self.start_template().wait()
-    }
-
-    /// What was said of it before, elsewhere.
-    pub(crate) fn take_options(&mut self, options: Options) {
-        self.options = Options { dialect: S::DIALECT, ..options };
     }
 
     /// A process that somebody else started.

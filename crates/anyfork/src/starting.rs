@@ -1,6 +1,5 @@
 //! A process that is being started, as a value that can be polled, waited for, and given up.
 
-use crate::channel::Dialect;
 use crate::child::{Child, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
@@ -72,20 +71,12 @@ pub(crate) struct Options {
     pub(crate) blocking_socket: bool,
     /// What the process is when it has been prepared.
     pub(crate) role: Role,
-    /// How it wants its orders, as a template too.
-    pub(crate) dialect: Dialect,
 }
 
 impl Options {
     /// What holds if the caller says nothing.
     pub(crate) fn new(role: Role) -> Self {
-        Options {
-            deadline: DEFAULT_DEADLINE,
-            kill_on_drop: false,
-            blocking_socket: false,
-            role,
-            dialect: Dialect::Frames,
-        }
+        Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role }
     }
 }
 
@@ -147,13 +138,13 @@ impl<S: Server> sealed::FromReply for Template<S> {
     type Parts = ();
 
     fn from_reply(ready: Ready, (): ()) -> Result<Self> {
-        let Ready { pid, pidfd, socket, line, is_child, options, .. } = ready;
+        let Ready { pid, pidfd, socket, line, is_child, .. } = ready;
         if let Some((line, id)) = line {
             // Its end is seen on its own socket; the template above it has to know that it must end with the owner.
             line.mark(id, Role::Template);
             line.forget(id);
         }
-        Ok(Template::new(Line::new(socket, options.dialect, Some(Identity { pid, pidfd }), is_child)))
+        Ok(Template::new(Line::new(socket, S::DIALECT, Some(Identity { pid, pidfd }), is_child)))
     }
 }
 
