@@ -82,7 +82,9 @@ fn a_template_without_free_descriptors_fails_requests_and_lives() {
     host.go();
     assert_eq!(host.fact("again"), "none");
     host.fact("done");
-    assert!(stat(template).is_some() && host.zombies().is_empty());
+    assert!(stat(template).is_some());
+    // An end is reported a moment before the template waits for the process.
+    within(SOON, "no zombies", || host.zombies().is_empty().then_some(()));
     host.go();
     host.finish();
 }
