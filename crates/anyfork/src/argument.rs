@@ -76,10 +76,18 @@ macro_rules! text {
 text!(i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64, bool, char);
 
 /// The most octets in one command to AnyEvent::Fork::Serve, which counts them in 32 bits.
-pub(crate) const MOST_INLINE: usize = 1 << 30;
+const MOST_INLINE: usize = 1 << 30;
 
 /// The most arguments of a [`Process::call`](crate::Process::call): so many of 1 KiB fit into one frame.
 const MOST: usize = 900;
+
+/// An error if one command has no room for so many octets.
+pub(crate) fn check_length(step: &'static str, dialect: Dialect, octets: usize) -> Result<()> {
+    if dialect == Dialect::Serve && octets > MOST_INLINE {
+        return Err(Error::new(ErrorKind::InvalidInput, step, "Perl takes at most 1 GiB at once"));
+    }
+    Ok(())
+}
 
 /// The arguments of a preparation step: large ones in memory files, where the other end knows such.
 pub(crate) fn wire<'a>(
@@ -87,13 +95,11 @@ pub(crate) fn wire<'a>(
     dialect: Dialect,
     octets: &'a [Cow<'_, [u8]>],
 ) -> Result<(Vec<CallArg<'a>>, Vec<OwnedFd>)> {
+    let inline: usize = octets.iter().map(|octets| octets.len()).sum();
+    check_length(step, dialect, inline)?;
     if dialect == Dialect::Serve {
-        if octets.iter().map(|octets| octets.len()).sum::<usize>() > MOST_INLINE {
-            return Err(Error::new(ErrorKind::InvalidInput, step, "Perl takes at most 1 GiB at once"));
-        }
         return Ok((octets.iter().map(|octets| CallArg::Inline(octets)).collect(), Vec::new()));
     }
-    let inline: usize = octets.iter().map(|octets| octets.len()).sum();
     let limit = if inline <= INLINE_ARGUMENT { INLINE_ARGUMENT } else { 1024 };
     let mut files = Vec::new();
     let mut wired = Vec::new();

@@ -3,7 +3,7 @@
 use crate::channel::{Dialect, Outbox};
 use crate::command::Command;
 use crate::default_template;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::handover;
 use crate::launched::Launched;
 use crate::process::{Origin, Process};
@@ -37,19 +37,10 @@ pub(crate) fn process<S: Server>(mut command: Command, code: &Code<'_>) -> Proce
         rustix::fs::seek(&text, SeekFrom::Start(0))?;
         Ok(text)
     });
-    let bound = match options.role {
-        Role::Bound if !S::BINDS => {
-            let message = "a process of this server cannot be bound to the end of the program";
-            Err(Error::new(ErrorKind::Unsupported, "die_with_owner", message))
-        }
-        _ => Ok(()),
-    };
-    let checked = bound
-        .and_then(|()| text.map_err(|error| Error::system("put the server into a memory file", error)))
-        .and_then(|text| {
-            command.fd_at(CODE, text).args(code.boot);
-            command.serve_at(SOCKET)
-        });
+    let checked = text.map_err(|error| Error::system("put the server into a memory file", error)).and_then(|text| {
+        command.fd_at(CODE, text).args(code.boot);
+        command.serve_at(SOCKET)
+    });
     let mut process = Process::of(Origin::Interpreter(Arc::new(command)));
     process.options = options;
     if let Err(error) = checked {

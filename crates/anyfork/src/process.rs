@@ -139,8 +139,8 @@ impl<S: Server> Process<S> {
     /// another copy as a [`Blob`](crate::Blob).
     pub fn arg(mut self, arg: impl ToArg) -> Self {
         let octets = arg.to_arg();
-        if S::DIALECT == Dialect::Serve && octets.len() > argument::MOST_INLINE {
-            self.keep(Error::new(ErrorKind::InvalidInput, "arg", "Perl takes at most 1 GiB at once"));
+        if let Err(error) = argument::check_length("arg", S::DIALECT, octets.len()) {
+            self.keep(error);
         } else if octets.len() <= INLINE_ARGUMENT || S::DIALECT == Dialect::Serve {
             self.orders.push(&Order::Arg(&octets), []);
         } else {
@@ -308,9 +308,8 @@ impl<S: Server> Process<S> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
-        if matches!(self.origin, Origin::Elsewhere) && self.options.role == Role::Bound {
-            let message = "a process that another program started cannot be bound to this one";
-            return Err(Error::new(ErrorKind::Unsupported, "die_with_owner", message));
+        if self.options.role == Role::Bound {
+            self.check_binding()?;
         }
         let mut orders = self.orders.take();
         if let Some(launched) = &mut self.launched {
@@ -358,6 +357,15 @@ impl<S: Server> Process<S> {
         let mut launched = Launched::by(line, id, place);
         launched.prepares = prepares;
         Ok(launched)
+    }
+
+    fn check_binding(&self) -> Result<()> {
+        let message = match self.origin {
+            Origin::Elsewhere => "a process that another program started cannot be bound to this one",
+            _ if !S::BINDS => "a process of this server cannot be bound to the end of the program",
+            _ => return Ok(()),
+        };
+        Err(Error::new(ErrorKind::Unsupported, "die_with_owner", message))
     }
 
     pub(crate) fn keep(&mut self, error: Error) {
