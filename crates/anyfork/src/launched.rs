@@ -2,7 +2,7 @@
 
 use crate::channel::{Filled, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
-use crate::line::{Fate, Line};
+use crate::line::{Fate, Line, Spare};
 use crate::maker::Maker;
 use crate::queue::{Outcome, Place, Seat};
 use crate::request::is_passing;
@@ -29,6 +29,8 @@ pub(crate) struct Launched {
     pub(crate) line: Option<(Arc<Line>, u64)>,
     /// Whether it was ordered as a process that will be prepared, which its template must be told when it no longer is.
     pub(crate) prepares: bool,
+    /// Whether it was forked in advance.
+    pub(crate) is_spare: bool,
     pub(crate) confirmation: Confirmation,
     /// What a process has said that has still to confirm it.
     announced: Answer,
@@ -77,6 +79,13 @@ impl Launched {
         }
     }
 
+    /// A process that this line's template forked in advance, and that waits for its orders.
+    pub(crate) fn spare(line: Arc<Line>, spare: Spare) -> Self {
+        let Spare { id, socket, .. } = spare;
+        let launched = Self::new(Stage::Ordered(socket), Outbox::default(), Some((line, id)));
+        Launched { prepares: true, is_spare: true, ..launched }
+    }
+
     fn new(stage: Stage, orders: Outbox, line: Option<(Arc<Line>, u64)>) -> Self {
         Launched {
             stage,
@@ -84,6 +93,7 @@ impl Launched {
             orders,
             line,
             prepares: false,
+            is_spare: false,
             confirmation: Confirmation::Once,
             announced: None,
             maker: Maker::this(),
@@ -212,7 +222,7 @@ impl Launched {
                     .map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
                 match reply {
                     // A template that is taken up may have said that to its earlier owner.
-                    Reply::Exited(_) | Reply::NotForked { .. } if self.line.is_none() => {}
+                    Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => {}
                     Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
                         self.announced = Some((pid, message.descriptors.pop()));
                     }

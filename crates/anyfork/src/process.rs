@@ -311,6 +311,9 @@ impl<S: Server> Process<S> {
         if self.options.role == Role::Bound {
             self.check_binding()?;
         }
+        if self.launched.is_none() {
+            self.launched = self.take_spare()?;
+        }
         let mut orders = self.orders.take();
         if let Some(launched) = &mut self.launched {
             if launched.prepares && self.options.role == Role::Bound && !prepares {
@@ -320,10 +323,23 @@ impl<S: Server> Process<S> {
                 orders.append(last);
             }
             orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
-            return launched.append(orders);
+            launched.append(orders)?;
+            if let (true, Some((line, _))) = (launched.is_spare, &launched.line) {
+                line.refill();
+            }
+            return Ok(());
         }
         self.launched = Some(self.order_fork(orders, prepares)?);
         Ok(())
+    }
+
+    /// A process that its template has forked in advance, if there is one.
+    fn take_spare(&self) -> Result<Option<Launched>> {
+        let Origin::Template(line) = &self.origin else { return Ok(None) };
+        if line.is_foreign() {
+            return Err(Error::foreign("fork"));
+        }
+        Ok(line.take_spare().map(|spare| Launched::spare(Arc::clone(line), spare)))
     }
 
     fn order_fork(&self, mut orders: Outbox, prepares: bool) -> Result<Launched> {

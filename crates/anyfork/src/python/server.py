@@ -27,7 +27,7 @@ try:
 except (ImportError, OSError):
     libc = None
 
-VERSION = 3
+VERSION = 4
 
 # As they are now: a program may put others into these modules in its preparation (gevent's monkey patches), which have threads, descriptors or children of their own.
 fork_process, make_poll, sleep, exit_now = os.fork, select.poll, time.sleep, os._exit

@@ -5,6 +5,7 @@ mod prepare;
 mod program;
 mod reaper;
 mod run;
+mod spares;
 mod template;
 
 use crate::channel::{Descriptors, Inbox};

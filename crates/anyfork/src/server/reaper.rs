@@ -46,20 +46,35 @@ impl Reaper {
 
     /// Whether a child lives to which the end of this process would send a signal.
     pub(super) fn has_dependents(&self) -> bool {
-        self.children.values().any(|child| matches!(child.role, Role::Bound | Role::Preparing | Role::Watched))
+        self.children
+            .values()
+            .any(|child| matches!(child.role, Role::Bound | Role::Preparing | Role::Watched | Role::Spare))
     }
 
     /// Another owner has come: the ids of the earlier one mean nothing to it.
     pub(super) fn forget_ids(&mut self) {
-        self.children.values_mut().for_each(|child| child.id = None);
+        for child in self.children.values_mut() {
+            child.id = None;
+            // Nobody will say what it has become. If it still waits, it reads the end of its orders.
+            if child.role == Role::Spare {
+                child.role = Role::Free;
+            }
+        }
     }
 
     /// Kills what must not outlive the owner. The kernel does the same for those that armed their death signal.
     pub(super) fn kill_dependents(&self) {
         for (pid, child) in &self.children {
-            if !matches!(child.role, Role::Free | Role::Watched) {
+            if !matches!(child.role, Role::Free | Role::Watched | Role::Spare) {
                 let _ = signal::send_to_child(*pid, rustix::process::Signal::KILL.as_raw() as u32);
             }
+        }
+    }
+
+    /// The owner has said what became of those that it took: the other spares still wait, and nobody will take them.
+    pub(super) fn kill_spares(&self) {
+        for (pid, _) in self.children.iter().filter(|(_, child)| child.role == Role::Spare) {
+            let _ = signal::send_to_child(*pid, rustix::process::Signal::KILL.as_raw() as u32);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::program::{self, Compiled, Starter};
 use super::reaper::{Child, Reaper};
+use super::spares::Spares;
 use super::{Owner, Process, announce, has_threads, prepare, send_failure};
 use crate::channel::{Descriptors, Filled, Message, Outbox};
 use crate::entry::AFTER_FORK;
@@ -12,7 +13,7 @@ use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
 use crate::sys::launch::{Stacks, Started};
 use crate::sys::signal::{self, Deaf};
-use crate::sys::socket::Blocking;
+use crate::sys::socket::{self, Blocking};
 use crate::sys::threads::{self, SingleThread};
 use crate::trace;
 use crate::wire::{Failure, FailureKind, Malformed, Order, Reply, Role};
@@ -35,6 +36,7 @@ struct Template {
     reaper: Reaper,
     /// Reports that the owner has not taken yet.
     reports: Outbox,
+    spares: Spares,
     /// Fork no more; end when nobody depends on this process.
     ending: bool,
     /// Without a pidfd of the owner: whether the owner is the parent, whose end the system shows as another parent.
@@ -94,6 +96,7 @@ pub(super) fn serve(process: Process) -> Process {
         deaf,
         reaper: Reaper::default(),
         reports: Outbox::default(),
+        spares: Spares::default(),
         ending: false,
         alone: false,
         starter,
@@ -136,7 +139,11 @@ impl Template {
             return Ok(child);
         }
         self.collect(if child_ended { self.deaf.ended_child() } else { None });
-        Ok(Became::Same)
+        // Orders first: what is started now does not wait for what may be started later.
+        match if orders { None } else { self.spares.next() } {
+            Some(id) => Ok(self.fork_spare(id)),
+            _ => Ok(Became::Same),
+        }
     }
 
     /// Sleeps until there are orders, a child has ended, or the owner has.
@@ -152,7 +159,7 @@ impl Template {
             polls.push(PollFd::new(pidfd, PollFlags::IN));
         }
         let look = self.watches_parent.then_some(LOOK);
-        let timeout = [self.reaper.timeout(), look].into_iter().flatten().min();
+        let timeout = [self.reaper.timeout(), look, self.spares.timeout()].into_iter().flatten().min();
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut polls, timeout.as_ref()))?;
         let ready = |index: usize| polls.get(index).is_some_and(|poll| !poll.revents().is_empty());
@@ -198,12 +205,19 @@ impl Template {
                 let program = std::mem::take(&mut self.process.owner.program);
                 self.process.owner = Owner::new(owner, descriptor, program);
                 self.watches_parent = self.process.owner.pidfd.is_none() && parent() == owner;
+                self.spares.clear();
                 self.reaper.forget_ids();
                 // It reads until it finds the answer, so this does not block for long.
                 self.reports.flush(&self.process.socket, Blocking::Yes)?;
                 announce(&self.process.socket, &Reply::Ready { pid: self.starter.pid })?;
             }
-            Order::End => self.ending = true,
+            Order::Spares { first, count, delay_us } if !self.ending => self.spares.order(first, count, delay_us),
+            Order::Spares { .. } => {}
+            Order::End => {
+                self.ending = true;
+                self.spares.clear();
+                self.reaper.kill_spares();
+            }
             _ => return Err(invalid(Malformed("an order for a process that is no template yet"))),
         }
         Ok(Became::Same)
@@ -215,23 +229,45 @@ impl Template {
             self.descriptors_were_lost(id);
             return Became::Same;
         };
-        let span = trace::Fork::new();
-        let forked = match threads::single() {
-            Ok(proof) => fork::fork(proof).map_err(|error| Failure::system("fork in the template", &error)),
-            Err(threads) => Err(has_threads("fork", &threads)),
-        };
-        match forked {
-            Ok(Fork::Child(single)) => {
-                span.go_on_inside();
-                return Became::Child { single, socket, role, exec };
-            }
-            Ok(Fork::Parent(pid)) => {
-                self.reaper.add(pid, Child { id: Some(id), role });
-                span.made(pid);
-            }
+        match self.make(id, role) {
+            Ok(Fork::Child(single)) => return Became::Child { single, socket, role, exec },
+            Ok(Fork::Parent(_)) => {}
             Err(failure) => send_failure(socket, failure, Blocking::No),
         }
         Became::Same
+    }
+
+    /// Forks in advance. The owner gets its end of the socket with the report.
+    fn fork_spare(&mut self, id: u64) -> Became {
+        let made = socket::pair().map_err(|error| Failure::system("make a socket pair", &error));
+        let made = made.and_then(|(ours, theirs)| Ok((self.make(id, Role::Spare)?, ours, theirs)));
+        match made {
+            // The owner's end is closed here, or nobody here would see it close there.
+            Ok((Fork::Child(single), _, socket)) => {
+                return Became::Child { single, socket, role: Role::Spare, exec: None };
+            }
+            Ok((Fork::Parent(pid), ours, _)) => {
+                self.reports.descriptors.push(ours);
+                Reply::Spare { id, pid }.append(&mut self.reports.bytes, 1);
+                self.send_reports();
+            }
+            Err(failure) => self.reply(&Reply::NotForked { id, errno: failure.errno }),
+        }
+        Became::Same
+    }
+
+    fn make(&mut self, id: u64, role: Role) -> Result<Fork, Failure> {
+        let span = trace::Fork::new();
+        let proof = threads::single().map_err(|threads| has_threads("fork", &threads))?;
+        let forked = fork::fork(proof).map_err(|error| Failure::system("fork in the template", &error))?;
+        match &forked {
+            Fork::Child(_) => span.go_on_inside(),
+            Fork::Parent(pid) => {
+                self.reaper.add(*pid, Child { id: Some(id), role });
+                span.made(*pid);
+            }
+        }
+        Ok(forked)
     }
 
     /// Starts an external program. As a failed fork, a failed start is one failed request.
@@ -303,11 +339,15 @@ impl Template {
         under_way.into_iter().for_each(Started::forget);
         stacks.forget();
         // Their memory stays shared with the template as long as it is not touched.
-        std::mem::forget((reaper, reports));
+        let Outbox { descriptors, bytes, .. } = reports;
+        // Others' sockets, which have not been sent yet.
+        drop(descriptors);
+        std::mem::forget((reaper, bytes));
         let Process { socket: own, inbox, inputs, owner, .. } = process;
         drop((own, inbox));
         // The user's hooks may make threads.
         let single = (AFTER_FORK.is_empty() && !modules::have_after_fork()).then_some(single);
+        let role = if role == Role::Spare { Role::Preparing } else { role };
         let process = Process { inputs, role, single, ..Process::new(socket, owner) };
         if role != Role::Free {
             end_with_parent(starter.pid);

@@ -37,6 +37,8 @@ pub(crate) enum Role {
     Template,
     /// Gets a signal of its own choice from the kernel when its template ends, so its template stays as long as it.
     Watched,
+    /// Was forked in advance, and nobody has said yet what it has become. The kernel ends it with its template as long as it waits.
+    Spare,
 }
 
 impl Role {
@@ -47,6 +49,7 @@ impl Role {
             Role::Preparing => 2,
             Role::Template => 3,
             Role::Watched => 4,
+            Role::Spare => 5,
         }
     }
 
@@ -57,6 +60,7 @@ impl Role {
             2 => Role::Preparing,
             3 => Role::Template,
             4 => Role::Watched,
+            5 => Role::Spare,
             _ => return Err(Malformed("an unknown role")),
         })
     }
@@ -136,6 +140,12 @@ pub(crate) enum Order<'a> {
     Own {
         owner: u32,
     },
+    /// To a template: fork so many in advance, with ids from the first one up, this much later.
+    Spares {
+        first: u64,
+        count: u32,
+        delay_us: u32,
+    },
     /// To a template: fork no more, and end.
     End,
 }
@@ -162,6 +172,7 @@ mod kind {
     pub(super) const CONTEXT: u16 = 19;
     pub(super) const LOAD: u16 = 20;
     pub(super) const EVAL: u16 = 21;
+    pub(super) const SPARES: u16 = 22;
 }
 
 impl<'a> Order<'a> {
@@ -210,6 +221,11 @@ impl<'a> Order<'a> {
                 w.u32(*signal);
             }
             Order::Own { owner } => w.u32(*owner),
+            Order::Spares { first, count, delay_us } => {
+                w.u64(*first);
+                w.u32(*count);
+                w.u32(*delay_us);
+            }
             Order::SealedArg | Order::Descriptors | Order::Bind | Order::Template | Order::End => {}
         });
     }
@@ -243,6 +259,7 @@ impl<'a> Order<'a> {
             kind::SIGNAL => Order::Signal { id: r.u64()?, signal: r.u32()? },
             kind::MARK => Order::Mark { id: r.u64()?, role: Role::parse(r.u8()?)? },
             kind::OWN => Order::Own { owner: r.u32()? },
+            kind::SPARES => Order::Spares { first: r.u64()?, count: r.u32()?, delay_us: r.u32()? },
             kind::END => Order::End,
             kind::BECOME => Order::Become { program: r.rest() },
             kind::SPAWN => Order::Spawn { id: r.u64()?, role: Role::parse(r.u8()?)?, program: r.rest() },
@@ -290,6 +307,7 @@ impl<'a> Order<'a> {
             Order::Signal { .. } => kind::SIGNAL,
             Order::Mark { .. } => kind::MARK,
             Order::Own { .. } => kind::OWN,
+            Order::Spares { .. } => kind::SPARES,
             Order::End => kind::END,
             Order::Become { .. } => kind::BECOME,
             Order::Spawn { .. } => kind::SPAWN,
@@ -348,6 +366,7 @@ mod tests {
             (Order::Signal { id: 3, signal: 9 }, 0),
             (Order::Mark { id: 3, role: Role::Template }, 0),
             (Order::Own { owner: 1 }, 1),
+            (Order::Spares { first: 7, count: 8, delay_us: 1 << 30 }, 0),
             (Order::End, 0),
             (Order::Become { program: b"p" }, 0),
             (Order::Spawn { id: 9, role: Role::Watched, program: b"" }, 2),

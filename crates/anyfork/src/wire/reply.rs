@@ -77,6 +77,11 @@ pub(crate) enum Reply {
         errno: i32,
     },
     Exited(ExitRecord),
+    /// A template has forked this process in advance. The client's end of its socket comes along.
+    Spare {
+        id: u64,
+        pid: u32,
+    },
 }
 
 mod kind {
@@ -85,6 +90,7 @@ mod kind {
     pub(super) const FAILED: u16 = 131;
     pub(super) const EXITED: u16 = 132;
     pub(super) const NOT_FORKED: u16 = 133;
+    pub(super) const SPARE: u16 = 134;
 }
 
 const KINDS: [FailureKind; 9] = [
@@ -114,6 +120,10 @@ impl Reply {
                     w.octets(&text.as_bytes()[..text.floor_char_boundary_at(MAX_TEXT)]);
                 }
             }),
+            Reply::Spare { id, pid } => append(out, kind::SPARE, descriptors, |w| {
+                w.u64(*id);
+                w.u32(*pid);
+            }),
             Reply::NotForked { id, errno } => append(out, kind::NOT_FORKED, descriptors, |w| {
                 w.u64(*id);
                 w.u32(*errno as u32);
@@ -134,7 +144,7 @@ impl Reply {
     pub(crate) fn parse(frame: Frame<'_>) -> Parsed<Self> {
         let mut r = Reader::new(frame.payload);
         let limit = match frame.kind {
-            kind::READY | kind::STARTED => 1,
+            kind::READY | kind::STARTED | kind::SPARE => 1,
             _ => 0,
         };
         if frame.descriptors > limit {
@@ -151,6 +161,7 @@ impl Reply {
                 message: text(&mut r)?,
             }),
             kind::NOT_FORKED => Reply::NotForked { id: r.u64()?, errno: r.u32()? as i32 },
+            kind::SPARE => Reply::Spare { id: r.u64()?, pid: r.u32()? },
             kind::EXITED => Reply::Exited(ExitRecord {
                 id: r.u64()?,
                 pid: r.u32()?,
@@ -226,6 +237,7 @@ mod tests {
                 message: "ä\n".into(),
             }),
             Reply::NotForked { id: 1 << 50, errno: 24 },
+            Reply::Spare { id: 1 << 51, pid: 78 },
             Reply::Exited(record),
         ]
     }

@@ -2,6 +2,8 @@
 //!
 //! Nothing here blocks but the wait for the end of a template that is a child, and no thread reads it: whoever wants to know something takes in what has come, for everybody.
 
+mod pool;
+
 use crate::channel::{Descriptors, Dialect, Filled, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
@@ -21,6 +23,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+
+use pool::Pool;
+pub(crate) use pool::Spare;
 
 /// Every so many fork orders the reports are taken in, so that a program that never waits for a worker does not fill the socket.
 const COLLECT_EVERY: u64 = 32;
@@ -57,6 +62,8 @@ pub(crate) struct Line {
     given_away: AtomicBool,
     /// It has been told to fork no more.
     ending: AtomicBool,
+    /// Whether there may be processes that were forked in advance.
+    has_pool: AtomicBool,
     incoming: Mutex<Incoming>,
     outgoing: Mutex<Queue>,
     witnesses: AtomicUsize,
@@ -84,6 +91,7 @@ struct Incoming {
     inbox: Inbox,
     fates: HashMap<u64, Fate>,
     orphans: VecDeque<(u32, ExitStatus)>,
+    pool: Pool,
     /// Why it did not become a template.
     failure: Option<Error>,
     closed: bool,
@@ -110,6 +118,7 @@ impl Line {
             next_id: AtomicU64::new(1),
             given_away: AtomicBool::new(false),
             ending: AtomicBool::new(false),
+            has_pool: AtomicBool::new(false),
             incoming: Mutex::default(),
             outgoing: Mutex::default(),
             witnesses: AtomicUsize::new(0),
@@ -202,6 +211,7 @@ impl Line {
 
     /// Tells the template to fork no more.
     pub(crate) fn end(&self) {
+        self.settle_pool();
         self.ending.store(true, Ordering::Relaxed);
         match self.dialect {
             Dialect::Frames => drop(self.send(&Order::End)),
@@ -286,6 +296,7 @@ impl Line {
             }
             Reply::Exited(record) => {
                 let status = ExitStatus::of_record(&record);
+                incoming.pool.ended(record.id);
                 match incoming.fates.get_mut(&record.id) {
                     Some(fate) => *fate = Fate::Ended(status),
                     None if record.id == 0 => {
@@ -295,9 +306,16 @@ impl Line {
                     None => {}
                 }
             }
-            Reply::NotForked { id, errno } => {
-                if let Some(fate) = incoming.fates.get_mut(&id) {
-                    *fate = Fate::NotForked(errno);
+            Reply::NotForked { id, errno } => match incoming.fates.get_mut(&id) {
+                Some(fate) => *fate = Fate::NotForked(errno),
+                None => incoming.pool.not_forked(),
+            },
+            // Nobody waits for it if its socket did not come, and it ends.
+            Reply::Spare { id, pid } => {
+                let room = !self.ending.load(Ordering::Relaxed);
+                if let Some(socket) = incoming.pool.came(descriptors.pop(), room) {
+                    incoming.fates.insert(id, Fate::Running);
+                    incoming.pool.keep(Spare { id, pid, socket });
                 }
             }
             Reply::Failed(failure) => incoming.failure = Some(Error::reported(failure)),
@@ -330,6 +348,7 @@ impl Line {
     /// Gives the socket away: what comes on it is for somebody else.
     pub(crate) fn give_away(&self) -> io::Result<OwnedFd> {
         let socket = self.socket.try_clone()?;
+        self.settle_pool();
         self.given_away.store(true, Ordering::Relaxed);
         self.outgoing().fail_all();
         self.incoming().closed = true;

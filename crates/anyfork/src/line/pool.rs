@@ -1,0 +1,158 @@
+//! The client's side of processes that a template forks in advance: those that wait, and what has become of those that were taken.
+
+use super::{Fate, Line};
+use crate::error::{Error, Result};
+use crate::spares::Spares;
+use crate::sys::socket;
+use crate::wire::{Order, Role};
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// A process that was forked in advance, and the client's end of its socket.
+#[derive(Debug)]
+pub(crate) struct Spare {
+    pub(crate) id: u64,
+    pub(crate) pid: u32,
+    pub(crate) socket: OwnedFd,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Pool {
+    wanted: Spares,
+    /// The last one is taken first: its memory is more likely to be in the caches.
+    waiting: Vec<Spare>,
+    /// Asked for, not here yet.
+    ordered: usize,
+    /// Those that were taken and live, and what they have become: the template learns it when it is to end, which is soon enough.
+    taken: HashMap<u64, Role>,
+    /// The template could not fork. It is left in peace for a while.
+    failed: Option<Instant>,
+}
+
+/// How long a template that could not fork is not asked for spares.
+const REST: Duration = Duration::from_millis(100);
+
+impl Pool {
+    /// How many are to be ordered.
+    fn missing(&mut self) -> usize {
+        if self.failed.is_some_and(|at| at.elapsed() < REST) {
+            return 0;
+        }
+        self.failed = None;
+        let here = self.waiting.len() + self.ordered;
+        if here <= self.wanted.min() { self.wanted.max().saturating_sub(here) } else { 0 }
+    }
+
+    /// One has come. Its socket, if it is still wanted.
+    pub(super) fn came(&mut self, socket: Option<OwnedFd>, is_wanted: bool) -> Option<OwnedFd> {
+        self.ordered = self.ordered.saturating_sub(1);
+        socket.filter(|_| is_wanted && self.waiting.len() < self.wanted.max())
+    }
+
+    pub(super) fn keep(&mut self, spare: Spare) {
+        self.waiting.push(spare);
+    }
+
+    pub(super) fn not_forked(&mut self) {
+        self.ordered = self.ordered.saturating_sub(1);
+        self.failed = Some(Instant::now());
+    }
+
+    pub(super) fn ended(&mut self, id: u64) {
+        if !self.taken.is_empty() {
+            self.taken.remove(&id);
+        }
+    }
+}
+
+impl Line {
+    /// Has processes forked in advance from now on.
+    pub(crate) fn set_spares(&self, wanted: Spares) -> Result<()> {
+        if self.is_foreign() {
+            return Err(Error::foreign("spares"));
+        }
+        let too_many = {
+            let mut incoming = self.incoming();
+            incoming.pool.wanted = wanted;
+            let keep = wanted.max().min(incoming.pool.waiting.len());
+            incoming.pool.waiting.split_off(keep)
+        };
+        // Their sockets are closed, and they end.
+        too_many.iter().for_each(|spare| self.forget(spare.id));
+        self.has_pool.store(true, Ordering::Relaxed);
+        self.order_missing().map_err(|error| self.not_sent(error))
+    }
+
+    /// One that waits, if there is one.
+    pub(crate) fn take_spare(&self) -> Option<Spare> {
+        if !self.has_pool.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
+            return None;
+        }
+        if self.incoming().pool.waiting.is_empty() {
+            self.take_reports();
+        }
+        loop {
+            let mut incoming = self.incoming();
+            let spare = incoming.pool.waiting.pop()?;
+            let lives = incoming.fates.get(&spare.id) == Some(&Fate::Running) && !socket::is_abandoned(&spare.socket);
+            if lives {
+                incoming.pool.taken.insert(spare.id, Role::Preparing);
+                return Some(spare);
+            }
+            incoming.fates.remove(&spare.id);
+        }
+    }
+
+    /// Orders more if few are left.
+    pub(crate) fn refill(&self) {
+        // An error means that the template is gone, which the next start shows.
+        let _ = self.order_missing();
+    }
+
+    fn order_missing(&self) -> std::io::Result<()> {
+        let order = {
+            let mut incoming = self.incoming();
+            let missing = incoming.pool.missing();
+            if missing == 0 {
+                return Ok(());
+            }
+            incoming.pool.ordered += missing;
+            let first = self.next_id.fetch_add(missing as u64, Ordering::Relaxed);
+            Order::Spares { first, count: missing as u32, delay_us: incoming.pool.wanted.delay_us() }
+        };
+        let sent = self.send(&order);
+        // Reports of those that have ended fill the socket otherwise.
+        self.take_reports();
+        sent
+    }
+
+    /// What has become of one that was taken.
+    pub(crate) fn spare_became(&self, id: u64, role: Role) {
+        if self.ending.load(Ordering::Relaxed) {
+            return self.mark(id, role);
+        }
+        if let Some(taken) = self.incoming().pool.taken.get_mut(&id) {
+            *taken = role;
+        }
+    }
+
+    /// Before the template ends or goes to somebody else: those that wait end, and it learns of those that do not.
+    pub(super) fn settle_pool(&self) {
+        if !self.has_pool.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        let pool = std::mem::take(&mut self.incoming().pool);
+        for (id, role) in pool.taken {
+            self.mark(id, role);
+        }
+        pool.waiting.iter().for_each(|spare| self.forget(spare.id));
+    }
+
+    /// The numbers of those that wait, as far as is known.
+    pub(crate) fn waiting_spares(&self) -> Vec<u32> {
+        self.take_reports();
+        self.incoming().pool.waiting.iter().map(|spare| spare.pid).collect()
+    }
+}

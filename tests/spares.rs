@@ -1,0 +1,151 @@
+//! Processes that a template forks in advance.
+
+use anyfork::{ErrorKind, Process, Spares, Template, Worker};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+#[anyfork::entry]
+fn echo(mut socket: UnixStream, what: String) -> std::io::Result<()> {
+    socket.write_all(what.as_bytes())
+}
+
+#[anyfork::entry]
+fn idle(mut socket: UnixStream) -> std::io::Result<()> {
+    socket.read(&mut [0]).map(drop)
+}
+
+fn template() -> Template {
+    Process::new().arg("inherited").template().expect("a template")
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < end, "not within 10 s: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn children(pid: u32) -> Vec<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    text.split_whitespace().map(|pid| pid.parse().expect("a number")).collect()
+}
+
+fn lives(pid: u32) -> bool {
+    std::fs::metadata(format!("/proc/{pid}")).is_ok()
+}
+
+fn said(worker: &Worker) -> String {
+    let mut text = String::new();
+    worker.socket().read_to_string(&mut text).expect("its output");
+    text
+}
+
+#[test]
+fn a_fork_takes_a_spare_with_what_the_template_has_and_it_is_used_once() {
+    let template = template();
+    template.spares(1..=3).unwrap();
+    until("three wait", || template.spares_waiting() == 3);
+    let waiting = children(template.pid());
+    assert_eq!(waiting.len(), 3);
+    let workers: Vec<Worker> =
+        (0..3).map(|_| template.fork().blocking_socket(true).run(echo).expect("a worker")).collect();
+    let mut pids: Vec<u32> = workers.iter().map(Worker::pid).collect();
+    // The first two were there; the third may be of the refill.
+    assert!(pids[..2].iter().all(|pid| waiting.contains(pid)), "{pids:?} {waiting:?}");
+    pids.dedup();
+    assert_eq!(pids.len(), 3);
+    for worker in workers {
+        assert_eq!(said(&worker), "inherited");
+        assert!(worker.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn they_are_filled_up_when_few_are_left() {
+    let template = template();
+    template.spares(Spares::new(1..=4).delay(Duration::from_millis(20))).unwrap();
+    until("four wait", || template.spares_waiting() == 4);
+    for _ in 0..2 {
+        assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(template.spares_waiting(), 2, "more than one is left");
+    assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
+    until("four wait again", || template.spares_waiting() == 4);
+    assert!(template.spares_memory() > 0);
+}
+
+#[test]
+fn more_at_once_than_wait_are_forked_as_usual() {
+    let template = template();
+    template.spares(2..=4).unwrap();
+    until("four wait", || template.spares_waiting() == 4);
+    let starting: Vec<_> = (0..64).map(|_| template.fork().start(echo)).collect();
+    let pids: std::collections::HashSet<u32> = starting
+        .into_iter()
+        .map(|starting| {
+            let worker = starting.wait().expect("a worker");
+            assert!(worker.wait().unwrap().success());
+            worker.pid()
+        })
+        .collect();
+    assert!(pids.len() > 32, "numbers may come again, processes do not");
+}
+
+#[test]
+fn spares_end_with_their_template_and_workers_go_on() {
+    let plain = Process::new().template().unwrap();
+    plain.spares(2..=3).unwrap();
+    until("three wait", || plain.spares_waiting() == 3);
+    let (free, bound) = (plain.fork().run(idle).unwrap(), plain.fork().die_with_owner(true).run(idle).unwrap());
+    until("three wait again", || plain.spares_waiting() == 3);
+    let spares: Vec<u32> =
+        children(plain.pid()).into_iter().filter(|pid| *pid != free.pid() && *pid != bound.pid()).collect();
+    let pid = plain.pid();
+    drop(plain);
+    until("the spares end", || !spares.iter().any(|pid| lives(*pid)));
+    assert!(lives(free.pid()) && lives(bound.pid()));
+    assert!(lives(pid), "its bound worker keeps it");
+    bound.kill().unwrap();
+    assert_eq!(bound.wait().unwrap().signal(), Some(9));
+    until("the template ends", || !lives(pid));
+    assert!(lives(free.pid()));
+    drop(free);
+}
+
+#[test]
+fn one_that_was_killed_is_not_handed_out() {
+    let template = template();
+    template.spares(0..=3).unwrap();
+    until("three wait", || template.spares_waiting() == 3);
+    for pid in children(template.pid()) {
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid as i32).unwrap(), rustix::process::Signal::KILL)
+            .unwrap();
+    }
+    until("they have ended", || children(template.pid()).is_empty());
+    for _ in 0..4 {
+        assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
+    }
+}
+
+#[test]
+fn none_wait_when_none_are_wanted_any_more() {
+    let template = template();
+    template.spares(1..=4).unwrap();
+    until("four wait", || template.spares_waiting() == 4);
+    template.spares(0..=0).unwrap();
+    until("they end", || children(template.pid()).is_empty());
+    assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
+    assert_eq!(template.spares_waiting(), 0);
+}
+
+#[test]
+fn wrong_numbers_are_refused() {
+    let template = template();
+    #[allow(clippy::reversed_empty_ranges, reason = "that is the fault")]
+    let reversed = template.spares(3..=2).unwrap_err();
+    assert_eq!(reversed.kind(), ErrorKind::InvalidInput);
+    assert_eq!(template.spares(1..=1025).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
