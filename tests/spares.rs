@@ -121,8 +121,11 @@ fn one_that_was_killed_is_not_handed_out() {
     template.spares(0..=3).unwrap();
     until("three wait", || template.spares_waiting() == 3);
     for pid in children(template.pid()) {
-        rustix::process::kill_process(rustix::process::Pid::from_raw(pid as i32).unwrap(), rustix::process::Signal::KILL)
-            .unwrap();
+        rustix::process::kill_process(
+            rustix::process::Pid::from_raw(pid as i32).unwrap(),
+            rustix::process::Signal::KILL,
+        )
+        .unwrap();
     }
     until("they have ended", || children(template.pid()).is_empty());
     for _ in 0..4 {
