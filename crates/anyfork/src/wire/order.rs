@@ -49,6 +49,7 @@ impl Role {
             Role::Preparing => 2,
             Role::Template => 3,
             Role::Watched => 4,
+            // Never travels: a template knows by itself which ones it has forked in advance.
             Role::Spare => 5,
         }
     }
@@ -60,7 +61,6 @@ impl Role {
             2 => Role::Preparing,
             3 => Role::Template,
             4 => Role::Watched,
-            5 => Role::Spare,
             _ => return Err(Malformed("an unknown role")),
         })
     }
