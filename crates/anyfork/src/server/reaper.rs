@@ -64,16 +64,16 @@ impl Reaper {
 
     /// Kills what must not outlive the owner. The kernel does the same for those that armed their death signal.
     pub(super) fn kill_dependents(&self) {
-        for (pid, child) in &self.children {
-            if !matches!(child.role, Role::Free | Role::Watched | Role::Spare) {
-                let _ = signal::send_to_child(*pid, rustix::process::Signal::KILL.as_raw() as u32);
-            }
-        }
+        self.kill(|role| !matches!(role, Role::Free | Role::Watched | Role::Spare));
     }
 
     /// The owner has said what became of those that it took: the other spares still wait, and nobody will take them.
     pub(super) fn kill_spares(&self) {
-        for (pid, _) in self.children.iter().filter(|(_, child)| child.role == Role::Spare) {
+        self.kill(|role| role == Role::Spare);
+    }
+
+    fn kill(&self, is_meant: impl Fn(Role) -> bool) {
+        for (pid, _) in self.children.iter().filter(|(_, child)| is_meant(child.role)) {
             let _ = signal::send_to_child(*pid, rustix::process::Signal::KILL.as_raw() as u32);
         }
     }

@@ -140,10 +140,8 @@ impl Template {
         }
         self.collect(if child_ended { self.deaf.ended_child() } else { None });
         // Orders first: what is started now does not wait for what may be started later.
-        match if orders { None } else { self.spares.next() } {
-            Some(id) => Ok(self.fork_spare(id)),
-            _ => Ok(Became::Same),
-        }
+        let due = if orders { None } else { self.spares.next() };
+        Ok(due.map_or(Became::Same, |id| self.fork_spare(id)))
     }
 
     /// Sleeps until there are orders, a child has ended, or the owner has.
@@ -247,11 +245,9 @@ impl Template {
                 return Became::Child { single, socket, role: Role::Spare, exec: None };
             }
             Ok((Fork::Parent(pid), ours, _)) => {
-                self.reports.descriptors.push(ours);
-                Reply::Spare { id, pid }.append(&mut self.reports.bytes, 1);
-                self.send_reports();
+                self.reply(&Reply::Spare { id, pid }, Some(ours));
             }
-            Err(failure) => self.reply(&Reply::NotForked { id, errno: failure.errno }),
+            Err(failure) => self.reply(&Reply::NotForked { id, errno: failure.errno }, None),
         }
         Became::Same
     }
@@ -301,7 +297,7 @@ impl Template {
 
     fn descriptors_were_lost(&mut self, id: u64) {
         let errno = rustix::io::Errno::MFILE.raw_os_error();
-        self.reply(&Reply::NotForked { id, errno });
+        self.reply(&Reply::NotForked { id, errno }, None);
     }
 
     /// Takes back the memory of programs that have become themselves.
@@ -378,8 +374,9 @@ impl Template {
         });
     }
 
-    fn reply(&mut self, reply: &Reply) {
-        reply.append(&mut self.reports.bytes, 0);
+    fn reply(&mut self, reply: &Reply, descriptor: Option<OwnedFd>) {
+        reply.append(&mut self.reports.bytes, descriptor.iter().count() as u16);
+        self.reports.descriptors.extend(descriptor);
         self.send_reports();
     }
 
