@@ -1,9 +1,10 @@
 //! Processes that a template forks in advance.
 
 use anyfork::{ErrorKind, Process, Spares, Template, Worker};
+use anyfork_tests::{children, lives, stat, within};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 #[anyfork::entry]
 fn echo(mut socket: UnixStream, what: String) -> std::io::Result<()> {
@@ -20,20 +21,12 @@ fn template() -> Template {
 }
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(10);
-    while !holds() {
-        assert!(Instant::now() < end, "not within 10 s: {what}");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    within(Duration::from_secs(10), what, || holds().then_some(()));
 }
 
-fn children(pid: u32) -> Vec<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace().map(|pid| pid.parse().expect("a number")).collect()
-}
-
-fn lives(pid: u32) -> bool {
-    std::fs::metadata(format!("/proc/{pid}")).is_ok()
+/// Whether nothing is left of it, also no zombie.
+fn is_gone(pid: u32) -> bool {
+    stat(pid).is_none()
 }
 
 fn said(worker: &Worker) -> String {
@@ -105,12 +98,12 @@ fn spares_end_with_their_template_and_workers_go_on() {
         children(plain.pid()).into_iter().filter(|pid| *pid != free.pid() && *pid != bound.pid()).collect();
     let pid = plain.pid();
     drop(plain);
-    until("the spares end", || !spares.iter().any(|pid| lives(*pid)));
+    until("the spares end", || spares.iter().all(|pid| is_gone(*pid)));
     assert!(lives(free.pid()) && lives(bound.pid()));
     assert!(lives(pid), "its bound worker keeps it");
     bound.kill().unwrap();
     assert_eq!(bound.wait().unwrap().signal(), Some(9));
-    until("the template ends", || !lives(pid));
+    until("the template ends", || is_gone(pid));
     assert!(lives(free.pid()));
     drop(free);
 }
@@ -131,6 +124,22 @@ fn one_that_was_killed_is_not_handed_out() {
     for _ in 0..4 {
         assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
     }
+    until("three wait again", || template.spares_waiting() == 3);
+}
+
+#[test]
+fn one_that_was_given_away_does_not_keep_its_template() {
+    let template = template();
+    template.spares(1..=2).unwrap();
+    until("two wait", || template.spares_waiting() == 2);
+    let waiting = children(template.pid());
+    let given = template.fork().into_fd().unwrap();
+    let pid = template.pid();
+    drop(template);
+    until("the template ends", || is_gone(pid));
+    assert!(waiting.len() == 2);
+    drop(given);
+    until("nobody is left", || waiting.iter().all(|pid| is_gone(*pid)));
 }
 
 #[test]

@@ -29,8 +29,6 @@ pub(crate) struct Launched {
     pub(crate) line: Option<(Arc<Line>, u64)>,
     /// Whether it was ordered as a process that will be prepared, which its template must be told when it no longer is.
     pub(crate) prepares: bool,
-    /// Whether it was forked in advance.
-    pub(crate) is_spare: bool,
     pub(crate) confirmation: Confirmation,
     /// What a process has said that has still to confirm it.
     announced: Answer,
@@ -83,7 +81,7 @@ impl Launched {
     pub(crate) fn spare(line: Arc<Line>, spare: Spare) -> Self {
         let Spare { id, socket, .. } = spare;
         let launched = Self::new(Stage::Ordered(socket), Outbox::default(), Some((line, id)));
-        Launched { prepares: true, is_spare: true, ..launched }
+        Launched { prepares: true, ..launched }
     }
 
     fn new(stage: Stage, orders: Outbox, line: Option<(Arc<Line>, u64)>) -> Self {
@@ -93,7 +91,6 @@ impl Launched {
             orders,
             line,
             prepares: false,
-            is_spare: false,
             confirmation: Confirmation::Once,
             announced: None,
             maker: Maker::this(),

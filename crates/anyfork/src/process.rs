@@ -305,6 +305,14 @@ impl<S: Server> Process<S> {
 
     /// Gives the process what is queued, and starts it if that has not been done.
     pub(crate) fn launch(&mut self, prepares: bool) -> Result<()> {
+        self.order(prepares)?;
+        if let Origin::Template(line) = &self.origin {
+            line.refill();
+        }
+        Ok(())
+    }
+
+    fn order(&mut self, prepares: bool) -> Result<()> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
@@ -323,11 +331,7 @@ impl<S: Server> Process<S> {
                 orders.append(last);
             }
             orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
-            launched.append(orders)?;
-            if let (true, Some((line, _))) = (launched.is_spare, &launched.line) {
-                line.refill();
-            }
-            return Ok(());
+            return launched.append(orders);
         }
         self.launched = Some(self.order_fork(orders, prepares)?);
         Ok(())

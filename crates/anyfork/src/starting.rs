@@ -221,10 +221,7 @@ impl<T: Started> Starting<T> {
     fn finish(&mut self, mut launched: Box<Launched>, pid: u32, pidfd: Option<OwnedFd>) -> Result<Option<T>> {
         let line = launched.line.take();
         if let (true, Some((line, id))) = (launched.prepares, &line) {
-            match launched.is_spare {
-                true => line.spare_became(*id, self.options.role),
-                false => line.mark(*id, self.options.role),
-            }
+            line.mark(*id, self.options.role);
         }
         let is_child = launched.is_child;
         let Some(socket) = launched.into_socket() else { return Ok(None) };

@@ -204,8 +204,11 @@ impl Line {
         self.send(&Order::Signal { id, signal: signal as u32 })
     }
 
-    /// Tells the template what a child has become.
+    /// Tells the template what a child has become, at the latest before it is to end.
     pub(crate) fn mark(&self, id: u64, role: Role) {
+        if self.incoming().pool.became(id, role) {
+            return;
+        }
         let _ = self.send(&Order::Mark { id, role });
     }
 
@@ -312,10 +315,9 @@ impl Line {
             },
             // Nobody waits for it if its socket did not come, and it ends.
             Reply::Spare { id, pid } => {
-                let room = !self.ending.load(Ordering::Relaxed);
-                if let Some(socket) = incoming.pool.came(descriptors.pop(), room) {
+                let spare = descriptors.pop().map(|socket| Spare { id, pid, socket });
+                if incoming.pool.came(spare) {
                     incoming.fates.insert(id, Fate::Running);
-                    incoming.pool.keep(Spare { id, pid, socket });
                 }
             }
             Reply::Failed(failure) => incoming.failure = Some(Error::reported(failure)),

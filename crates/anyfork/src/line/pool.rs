@@ -45,14 +45,18 @@ impl Pool {
         if here <= self.wanted.min() { self.wanted.max().saturating_sub(here) } else { 0 }
     }
 
-    /// One has come. Its socket, if it is still wanted.
-    pub(super) fn came(&mut self, socket: Option<OwnedFd>, is_wanted: bool) -> Option<OwnedFd> {
+    /// One has come. Says whether it is still wanted, and waits now.
+    pub(super) fn came(&mut self, spare: Option<Spare>) -> bool {
         self.ordered = self.ordered.saturating_sub(1);
-        socket.filter(|_| is_wanted && self.waiting.len() < self.wanted.max())
+        let wanted = spare.filter(|_| self.waiting.len() < self.wanted.max());
+        let is_wanted = wanted.is_some();
+        self.waiting.extend(wanted);
+        is_wanted
     }
 
-    pub(super) fn keep(&mut self, spare: Spare) {
-        self.waiting.push(spare);
+    /// Notes what has become of one that was taken. `false`: it is none of those.
+    pub(super) fn became(&mut self, id: u64, role: Role) -> bool {
+        self.taken.get_mut(&id).map(|taken| *taken = role).is_some()
     }
 
     pub(super) fn not_forked(&mut self) {
@@ -87,7 +91,7 @@ impl Line {
 
     /// One that waits, if there is one.
     pub(crate) fn take_spare(&self) -> Option<Spare> {
-        if !self.has_pool.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
+        if !self.has_pool.load(Ordering::Relaxed) {
             return None;
         }
         if self.incoming().pool.waiting.is_empty() {
@@ -107,8 +111,10 @@ impl Line {
 
     /// Orders more if few are left.
     pub(crate) fn refill(&self) {
-        // An error means that the template is gone, which the next start shows.
-        let _ = self.order_missing();
+        if self.has_pool.load(Ordering::Relaxed) {
+            // An error means that the template is gone, which the next start shows.
+            let _ = self.order_missing();
+        }
     }
 
     fn order_missing(&self) -> std::io::Result<()> {
@@ -126,16 +132,6 @@ impl Line {
         // Reports of those that have ended fill the socket otherwise.
         self.take_reports();
         sent
-    }
-
-    /// What has become of one that was taken.
-    pub(crate) fn spare_became(&self, id: u64, role: Role) {
-        if self.ending.load(Ordering::Relaxed) {
-            return self.mark(id, role);
-        }
-        if let Some(taken) = self.incoming().pool.taken.get_mut(&id) {
-            *taken = role;
-        }
     }
 
     /// Before the template ends or goes to somebody else: those that wait end, and it learns of those that do not.
