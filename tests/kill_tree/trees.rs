@@ -5,6 +5,7 @@ use super::commands::{compile, compiler, sh, stat_field};
 use anyfork::{Command, Namespaces};
 use anyfork_tests::{LONG, SOON, Scratch, children, host, lives, signal, stat, wait_until, within};
 use rustix::process::Signal;
+use std::fs;
 
 /// A shell with two shells with two sleepers each: seven processes.
 const TREE: &str = "for i in 1 2; do sh -c 'sleep 60 & sleep 60 & wait' & done; wait";
@@ -132,11 +133,13 @@ fn orphans_in_other_groups_of_the_session_are_killed() {
 /// Leaves session, group and parent, as daemons do.
 const DAEMON: &str = "(setsid sh -c 'sleep 60 & exit' &); sleep 60";
 
+/// Waits for the `sleep` of the daemon: the shells between it and the program are part of the tree while they last.
 fn daemon_is_orphaned(tree: &Marked) {
-    let of_session = |pid: &u32| stat(*pid).is_some_and(|it| it.session != tree.child.id());
+    let is_outside = |pid: &u32| stat(*pid).is_some_and(|it| it.session != tree.child.id());
+    let is_sleep = |pid: u32| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "sleep\n");
     within(LONG, "there is a daemon", || {
-        let outside: Vec<u32> = tree.processes().into_iter().filter(of_session).collect();
-        (outside.len() == 1 && tree.processes().len() == 3).then_some(())
+        let outside: Vec<u32> = tree.processes().into_iter().filter(is_outside).collect();
+        (outside.len() == 1 && is_sleep(outside[0]) && tree.processes().len() == 3).then_some(())
     });
 }
 
