@@ -1,4 +1,4 @@
-//! Benchmarks of anyfork: `cargo bench --bench engine`, `cargo bench --bench command`, `cargo bench --bench runtime`, `cargo bench --bench loaded`.
+//! Benchmarks of anyfork: `cargo bench --bench runtime`, `cargo bench --bench loaded`. The comparison with other systems is `cargo xtask bench`.
 
 pub mod limits;
 pub mod modules;

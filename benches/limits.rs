@@ -1,4 +1,4 @@
-//! The programs that anyfork is measured against: two in C that show what the machine can do, AnyEvent::Fork, and Python's forkserver.
+//! The programs that anyfork is measured against: AnyEvent::Fork, and Python's forkserver.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,18 +14,6 @@ pub struct Limit {
 }
 
 impl Limit {
-    /// Compiles one of the C programs.
-    pub fn in_c(name: &str) -> Result<Self, String> {
-        let program = std::env::temp_dir().join(format!("anyfork-bench-{name}-{}", std::process::id()));
-        let source = directory().join(format!("{name}.c"));
-        let compiled = Command::new("cc").arg("-O2").arg(source).arg("-o").arg(&program).status();
-        match compiled {
-            Ok(status) if status.success() => Ok(Limit { program, arguments: Vec::new() }),
-            Ok(status) => Err(format!("cc: {status}")),
-            Err(error) => Err(format!("cc: {error} (Debian: apt-get install gcc libc6-dev)")),
-        }
-    }
-
     /// AnyEvent::Fork, if it is installed.
     pub fn anyevent_fork() -> Result<Self, String> {
         let check = Command::new("perl").args(["-MAnyEvent::Fork", "-MEV", "-e1"]).output();
@@ -49,14 +37,6 @@ impl Limit {
         let output = command.output().map_err(|error| error.to_string())?;
         let text = String::from_utf8_lossy(&output.stdout);
         text.trim().parse().map_err(|_| String::from_utf8_lossy(&output.stderr).into_owned())
-    }
-}
-
-impl Drop for Limit {
-    fn drop(&mut self) {
-        if self.program.starts_with(std::env::temp_dir()) {
-            let _ = std::fs::remove_file(&self.program);
-        }
     }
 }
 

@@ -22,7 +22,7 @@ mod fairness;
 mod programs;
 
 const ONE_AT_A_TIME: usize = 600;
-/// Of the blocking starts, as in the benchmark `engine`.
+/// Of the blocking starts, as many as in the comparison.
 const BLOCKING_IN_FLIGHT: usize = 16;
 const IN_FLIGHT: usize = 64;
 const MANY: usize = 1920;

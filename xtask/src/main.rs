@@ -1,15 +1,18 @@
-//! `cargo xtask test`: everything the project checks, as one command.
+//! `cargo xtask test`: everything the project checks, as one command. `cargo xtask bench`: the comparison with other systems.
 
+mod bench;
 mod python;
 mod steps;
 mod system;
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, value_parser};
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let result = match arguments().get_matches().subcommand() {
         Some(("test", options)) => test(options.get_flag("skip-fallbacks")),
+        Some(("bench", options)) => bench::run(options.get_many("arguments").into_iter().flatten()),
         _ => unreachable!("clap requires one of the subcommands"),
     };
     match result {
@@ -31,6 +34,12 @@ fn arguments() -> Command {
         .long("skip-fallbacks")
         .action(ArgAction::SetTrue)
         .help("Leave out the runs in which a facility of the kernel is treated as missing");
+    let arguments = Arg::new("arguments")
+        .num_args(0..)
+        .trailing_var_arg(true)
+        .allow_hyphen_values(true)
+        .value_parser(value_parser!(OsString))
+        .help("For the comparison: --quick, --full, --case NAME, --system NAME, --json FILE, --charts DIR");
     Command::new("cargo xtask")
         .bin_name("cargo xtask")
         .about("Tasks of this workspace")
@@ -41,10 +50,27 @@ fn arguments() -> Command {
                 .about("Runs everything the project checks, and stops at the first failure")
                 .arg(skip_fallbacks),
         )
+        .subcommand(
+            Command::new("bench")
+                .about("Compares anyfork with other systems, on this machine; `bench --help` tells more")
+                .disable_help_flag(true)
+                .arg(arguments),
+        )
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    #[test]
+    fn what_is_for_the_comparison_goes_through_as_it_is() {
+        let line = ["xtask", "bench", "--help", "--quick", "--case", "run"];
+        let matches = super::arguments().try_get_matches_from(line).expect("they are no business of xtask");
+        let matches = matches.subcommand_matches("bench").expect("the subcommand");
+        let through: Vec<_> = matches.get_many::<OsString>("arguments").expect("arguments").collect();
+        assert_eq!(through, ["--help", "--quick", "--case", "run"]);
+    }
+
     #[test]
     fn the_arguments_are_consistent() {
         super::arguments().debug_assert();

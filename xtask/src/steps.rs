@@ -181,7 +181,7 @@ fn manifest(fixture: &str) -> String {
     format!("tests/fixtures/{fixture}/Cargo.toml")
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is in the workspace")
 }
 

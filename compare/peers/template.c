@@ -1,9 +1,11 @@
 /* The limit of a template: a small server forks once for each socket that it is sent; the child reads one byte from it and ends; the client
-   sees end-of-file. Arguments: how many, how many in flight. Prints creations per second. */
+   sees end-of-file. Arguments: how many, how many in flight, MB resident in the client. Prints creations per second. */
+#define _GNU_SOURCE
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -79,6 +81,14 @@ static void see_end(int socket) {
     close(socket);
 }
 
+static void fill(size_t size) {
+    if (size == 0) return;
+    char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) fail("mmap");
+    madvise(memory, size, MADV_NOHUGEPAGE);
+    for (size_t n = 0; n < size; n += 4096) memory[n] = 1;
+}
+
 int main(int argc, char **argv) {
     int count = argc > 1 ? atoi(argv[1]) : 1000, in_flight = argc > 2 ? atoi(argv[2]) : 1;
     int control[2], sockets[MOST];
@@ -91,6 +101,7 @@ int main(int argc, char **argv) {
         serve(control[1]);
     }
     close(control[1]);
+    fill((argc > 3 ? strtoul(argv[3], NULL, 10) : 0) << 20);
     double start = seconds();
     int done = 0;
     for (; done < count; done += in_flight) {
