@@ -193,7 +193,13 @@ impl Inbox {
     /// From now on long frames are expected, such as those of external programs.
     pub(crate) fn expect_long(&mut self) {
         self.far = 4096 - Self::NEAR;
-        self.bytes.reserve(4096);
+    }
+
+    /// For a process that is about to forget it: closes what came, the memory stays as it is, shared with another process.
+    pub(crate) fn leave(self) {
+        let Inbox { bytes, descriptors, .. } = self;
+        drop(descriptors);
+        std::mem::forget(bytes);
     }
 
     /// Receives once, as much as there is.

@@ -67,6 +67,8 @@ pub(crate) struct Process {
     pub(crate) adopts: bool,
     /// A fork of a template has one thread until its preparation makes more.
     single: Option<SingleThread>,
+    /// Its own pidfd, if that was made before it is needed.
+    pidfd: Option<OwnedFd>,
 }
 
 /// What the orders came to.
@@ -90,7 +92,17 @@ impl Process {
             role: Role::Preparing,
             adopts: false,
             single: None,
+            pidfd: None,
         }
+    }
+
+    /// What can be done before there are orders, by a process that was forked in advance: it takes no time of those who start it then.
+    fn wait_in_advance(&mut self) {
+        // Writes to the page where the title is, which is its own from now on.
+        if let Some(proof) = &self.single {
+            self.set_title(proof, "spare");
+        }
+        self.pidfd = pidfd::of_self();
     }
 
     /// Does what the orders say, to the end of the process.
@@ -149,9 +161,9 @@ fn go_on_without_parent(process: &Process) {
     }
 }
 
-/// Sends the one reply of a process, with its pidfd. An error means that nobody waits for it any more.
-fn announce(socket: impl AsFd, reply: &Reply) -> std::io::Result<()> {
-    let pidfd = pidfd::of_self();
+/// Sends the one reply of a process, with its pidfd, which may be there already. An error means that nobody waits for it any more.
+fn announce(socket: impl AsFd, reply: &Reply, pidfd: Option<OwnedFd>) -> std::io::Result<()> {
+    let pidfd = pidfd.or_else(pidfd::of_self);
     let descriptors: SmallVec<[_; 1]> = pidfd.iter().map(AsFd::as_fd).collect();
     let mut bytes = Bytes::new();
     reply.append(&mut bytes, descriptors.len() as u16);

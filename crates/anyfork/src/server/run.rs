@@ -22,12 +22,12 @@ pub(super) fn enter(mut process: Process, entry: Found) -> ! {
         Err(failure) => process.fail(failure),
     };
     go_on_without_parent(&process);
-    let Process { socket, owner, context, .. } = process;
+    let Process { socket, owner, context, pidfd, .. } = process;
     // Closes its descriptor. Freeing the rest would copy pages that are shared with the template, to no end.
     drop(owner.leave());
     // Who started this process may have given up by now (its deadline passed, or it is gone): then it never starts.
     let pid = rustix::process::getpid().as_raw_pid() as u32;
-    if announce(&socket, &Reply::Started { pid }).is_err() {
+    if announce(&socket, &Reply::Started { pid }, pidfd).is_err() {
         exit::now(0);
     }
     drop(socket);

@@ -64,7 +64,7 @@ enum Became {
 }
 
 /// Serves fork orders. Returns in each fork, as the new process; the template itself ends in here.
-pub(super) fn serve(process: Process) -> Process {
+pub(super) fn serve(mut process: Process) -> Process {
     let pid = std::process::id();
     let proof = match threads::single() {
         Ok(proof) => proof,
@@ -83,7 +83,7 @@ pub(super) fn serve(process: Process) -> Process {
     // thread of the owner ends (prctl(2), PR_SET_PDEATHSIG), and does no harm then.
     // Before the answer: whoever hears that may end the template above, which would kill a process that still counts as being prepared.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::CONT));
-    if announce(&process.socket, &Reply::Ready { pid }).is_err() {
+    if announce(&process.socket, &Reply::Ready { pid }, process.pidfd.take()).is_err() {
         exit::now(0);
     }
     let owner = &process.owner;
@@ -104,8 +104,6 @@ pub(super) fn serve(process: Process) -> Process {
         stacks: Stacks::default(),
         is_hidden: false,
     };
-    // External programs come with their environment.
-    template.process.inbox.expect_long();
     loop {
         match template.turn() {
             Ok(Became::Same) => {}
@@ -190,6 +188,8 @@ impl Template {
     fn follow(&mut self, mut message: Message) -> io::Result<Became> {
         let order = Order::parse(message.frame.get()).map_err(invalid)?;
         if let Order::Spawn { id, role, program } = order {
+            // More will come, with their environment. A template that only forks has no large buffer, whose pages each fork would copy.
+            self.process.inbox.expect_long();
             self.spawn(id, role, program.to_vec(), message.descriptors);
             return Ok(Became::Same);
         }
@@ -207,7 +207,7 @@ impl Template {
                 self.reaper.forget_ids();
                 // It reads until it finds the answer, so this does not block for long.
                 self.reports.flush(&self.process.socket, Blocking::Yes)?;
-                announce(&self.process.socket, &Reply::Ready { pid: self.starter.pid })?;
+                announce(&self.process.socket, &Reply::Ready { pid: self.starter.pid }, None)?;
             }
             Order::Spares { first, count, delay_us } if !self.ending => self.spares.order(first, count, delay_us),
             Order::Spares { .. } => {}
@@ -340,11 +340,13 @@ impl Template {
         drop(descriptors);
         std::mem::forget((reaper, bytes));
         let Process { socket: own, inbox, inputs, owner, .. } = process;
-        drop((own, inbox));
+        drop(own);
+        inbox.leave();
         // The user's hooks may make threads.
         let single = (AFTER_FORK.is_empty() && !modules::have_after_fork()).then_some(single);
-        let role = if role == Role::Spare { Role::Preparing } else { role };
-        let process = Process { inputs, role, single, ..Process::new(socket, owner) };
+        let is_spare = role == Role::Spare;
+        let role = if is_spare { Role::Preparing } else { role };
+        let mut process = Process { inputs, role, single, ..Process::new(socket, owner) };
         if role != Role::Free {
             end_with_parent(starter.pid);
         }
@@ -358,6 +360,9 @@ impl Template {
         });
         if let Err(why) = called.and_then(|()| modules::after_fork()) {
             process.fail(Failure::new(FailureKind::Preparation, "after_fork", "", why));
+        }
+        if is_spare {
+            process.wait_in_advance();
         }
         process
     }
