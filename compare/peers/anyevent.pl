@@ -34,7 +34,7 @@ sub answer {
     my ($case, $in_flight, $length, $rate) = @_;
     $template ||= AnyEvent::Fork->new->eval($prepared);
     my $fork = sub { $template->fork };
-    return repeat($length, $in_flight, $fork) if $case eq 'run';
+    return repeat($length, $in_flight, $fork) if $case =~ m{^run};
     return repeat($length, $in_flight, sub { AnyEvent::Fork->new_exec->eval($prepared) }) if $case eq 'exec';
     return latencies($length, $rate, \&first_byte) if $case eq 'first-byte';
     return latencies($length, 0, \&caller_blocked) if $case eq 'caller-blocked';

@@ -30,9 +30,10 @@ impl fmt::Display for Goal {
 /// Against another system in the same case.
 pub(crate) fn against(case: &str, mib: u64, in_flight: usize, other: &str) -> Option<Goal> {
     Some(match (case, mib, in_flight, other) {
-        ("run", 5, 1, "limit-forkloop") | ("run", 5, 64, "limit-template") => Goal::AtLeast(0.95),
-        ("run", 5, 1, "AnyEvent::Fork") => Goal::AtLeast(3.0),
-        ("run", 5, 64, "AnyEvent::Fork") => Goal::AtLeast(4.0),
+        ("run" | "run/spares", 5, 1, "limit-forkloop") => Goal::AtLeast(0.95),
+        ("run" | "run/spares", 5, 64, "limit-template") => Goal::AtLeast(0.95),
+        ("run" | "run/spares", 5, 1, "AnyEvent::Fork") => Goal::AtLeast(3.0),
+        ("run" | "run/spares", 5, 64, "AnyEvent::Fork") => Goal::AtLeast(4.0),
         ("exec", 5, 1, "AnyEvent::Fork") => Goal::AtLeast(2.0),
         ("command-attrs", 2000, 1, "std") => Goal::AtLeast(25.0),
         ("command-attrs", 8000, 1, "std") => Goal::AtLeast(100.0),

@@ -9,7 +9,10 @@ pub(crate) struct Case {
 
 /// Every case, in the order of the table.
 pub(crate) const CASES: [Case; 11] = [
-    Case { name: "run", what: "a worker enters a function that returns at once; until its end is seen" },
+    Case {
+        name: "run",
+        what: "a worker enters a function that returns at once; until its end is seen (/spares: by anyfork with 4 to 16 forked in advance)",
+    },
     Case { name: "exec", what: "the same by a fresh exec of the program (Perl: of the interpreter)" },
     Case {
         name: "first-byte",

@@ -52,6 +52,8 @@ fn add(turns: &mut Vec<Turn>, case: &str, mib: u64, extent: Extent) {
             each(case, 1, &[&all]);
             each(case, 16, &[&many]);
             each(case, 64, &[&many]);
+            each("run/spares", 1, &[&["anyfork", "AnyEvent::Fork", "limit-forkloop"]]);
+            each("run/spares", 64, &[&["anyfork", "AnyEvent::Fork", "limit-template"]]);
         }
         "run" => {
             each(case, 1, &[&WORKERS]);
@@ -138,7 +140,7 @@ mod tests {
     fn only_what_is_chosen_is_measured() {
         let turns = turns(&options(&["run"], &["anyfork"]), &[5, 8000]);
         let places: Vec<_> = turns.iter().map(|turn| (turn.mib, turn.in_flight)).collect();
-        assert_eq!(places, [(5, 1), (5, 16), (5, 64), (8000, 1), (8000, 16)]);
+        assert_eq!(places, [(5, 1), (5, 16), (5, 64), (5, 1), (5, 64), (8000, 1), (8000, 16)]);
     }
 
     #[test]

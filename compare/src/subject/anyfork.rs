@@ -49,7 +49,7 @@ pub(super) struct Anyfork {
 impl Anyfork {
     pub(super) fn measure(&mut self, request: &Request) -> Reply {
         match request.case.split_once('/').unwrap_or((&request.case, "")) {
-            ("first-byte-spare", part) => spares::measure(&mut self.spares, request, part),
+            ("run", part @ "spares") | ("first-byte-spare", part) => spares::measure(&mut self.spares, request, part),
             ("preload", part) => self.preload(request, part),
             (_, "command") | ("command", _) => command(request, plain),
             (_, "command-attrs") | ("command-attrs", _) => command(request, with_attributes),

@@ -12,17 +12,27 @@ const SPARES: RangeInclusive<usize> = 4..=16;
 /// How many wait for a burst that is larger.
 const OF_A_BURST: RangeInclusive<usize> = 4..=8;
 
-/// In the open loop, one after another (`closed`), more at once than wait (`burst`), and the same with none (`burst-without`).
+/// To the end (`spares`), or to the first byte: in the open loop, one after another (`closed`), more at once than wait (`burst`), and the
+/// same with none (`burst-without`).
 pub(super) fn measure(kept: &mut Option<Template>, request: &Request, part: &str) -> Reply {
     match part {
         "burst" => burst(request, OF_A_BURST),
         "burst-without" => burst(request, 0..=0),
+        "spares" => {
+            let template = usual(kept);
+            rate(request, |in_flight| run(template, in_flight))
+        }
         _ => {
-            let template = kept.get_or_insert_with(|| with_spares(SPARES));
-            wait_for(template, *SPARES.start() + 1);
+            let template = usual(kept);
             latencies(request, || wait_for_byte(template))
         }
     }
+}
+
+fn usual(kept: &mut Option<Template>) -> &Template {
+    let template = kept.get_or_insert_with(|| with_spares(SPARES));
+    wait_for(template, *SPARES.start() + 1);
+    template
 }
 
 fn burst(request: &Request, spares: RangeInclusive<usize>) -> Reply {

@@ -1,6 +1,11 @@
 //! A process as proc_pid_stat(5) shows it.
 
+use std::fs::File;
+use std::io::Read;
 use std::str::FromStr;
+
+/// Longer than any line: some fifty numbers, and a name of at most 64 bytes.
+const LONGEST: usize = 2048;
 
 /// The line of a process, as of one moment.
 #[derive(Debug)]
@@ -9,7 +14,12 @@ pub(crate) struct Stat(String);
 impl Stat {
     /// `process`: a number, or `self`.
     pub(crate) fn of(process: impl std::fmt::Display) -> Option<Self> {
-        std::fs::read_to_string(format!("/proc/{process}/stat")).ok().map(Stat)
+        // In one go: `read_to_string` would ask for the size, which is 0 here, and begin with a few bytes.
+        let mut line = vec![0; LONGEST];
+        let length = File::open(format!("/proc/{process}/stat")).ok()?.read(&mut line).ok()?;
+        line.truncate(length);
+        // A name may be in any encoding.
+        Some(Stat(String::from_utf8_lossy(&line).into_owned()))
     }
 
     /// A field by its number in the man page, from 3 on.
