@@ -87,6 +87,11 @@ mod in_advance {
     }
 
     #[test]
+    fn a_huge_number_stops_nothing_else() {
+        crate::spares::a_huge_number_stops_nothing_else::<anyfork_conformance::Native>();
+    }
+
+    #[test]
     fn the_last_id_is_the_last() {
         crate::spares::the_last_id_is_the_last::<anyfork_conformance::Native>();
     }

@@ -144,6 +144,32 @@ pub(crate) fn none_at_all_are_an_order_too<P: Peer>() {
     is_well::<P>(&template);
 }
 
+/// No more than its reports have room for wait if nobody takes these, and orders come first all the time.
+pub(crate) fn a_huge_number_stops_nothing_else<P: Peer>() {
+    let root = P::raw_template();
+    let template = nested(&root);
+    order(&template, 1 << 40, u32::MAX);
+    assert!(wait_until(LONG, || children(template.pid).len() > 20));
+    let (_, mut socket) = fork(&template, FREE);
+    assert!(send(&socket, &run::<P>("park"), &[]));
+    let pid = started(&socket);
+    socket.write_all(&[1]).unwrap();
+    // Until there is room for no more.
+    let mut before = 0;
+    let is_full = || {
+        std::thread::sleep(MOMENT);
+        let now = children(template.pid).len();
+        std::mem::replace(&mut before, now) == now
+    };
+    assert!(wait_until(LONG, is_full), "{before} are not enough");
+    assert!(before < 1000, "{before} wait");
+    assert!(wait_until(LONG, || !lives(pid)));
+    let waiting = children(template.pid);
+    assert!(send(&template.socket, &frame(END, 0, b""), &[]));
+    all_end_soon(&waiting);
+    all_end_soon(&[template.pid]);
+}
+
 pub(crate) fn the_last_id_is_the_last<P: Peer>() {
     let template = P::raw_template();
     order(&template, u64::MAX - 1, 100);

@@ -139,8 +139,8 @@ impl Template {
             return Ok(child);
         }
         self.collect(if child_ended { self.deaf.ended_child() } else { None });
-        // Orders first: what is started now does not wait for what may be started later.
-        let due = if orders { None } else { self.spares.next() };
+        // Orders first: what is started now does not wait for what may be started later. And none of which the owner could not be told: it has more than it takes.
+        let due = if orders || !self.reports.is_empty() { None } else { self.spares.next() };
         Ok(due.map_or(Became::Same, |id| self.fork_spare(id)))
     }
 
@@ -157,7 +157,8 @@ impl Template {
             polls.push(PollFd::new(pidfd, PollFlags::IN));
         }
         let look = self.watches_parent.then_some(LOOK);
-        let timeout = [self.reaper.timeout(), look, self.spares.timeout()].into_iter().flatten().min();
+        let spares = if self.reports.is_empty() { self.spares.timeout() } else { None };
+        let timeout = [self.reaper.timeout(), look, spares].into_iter().flatten().min();
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut polls, timeout.as_ref()))?;
         let ready = |index: usize| polls.get(index).is_some_and(|poll| !poll.revents().is_empty());
