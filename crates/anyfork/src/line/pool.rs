@@ -1,6 +1,6 @@
 //! The client's side of processes that a template forks in advance: those that wait, and what has become of those that were taken.
 
-use super::{Fate, Line};
+use super::{Fate, Incoming, Line};
 use crate::error::{Error, Result};
 use crate::spares::Spares;
 use crate::sys::socket;
@@ -146,9 +146,18 @@ impl Line {
         pool.waiting.iter().for_each(|spare| self.forget(spare.id));
     }
 
-    /// The numbers of those that wait, as far as is known.
+    /// The numbers of those that wait, as far as is known. Those that have ended are forgotten.
     pub(crate) fn waiting_spares(&self) -> Vec<u32> {
         self.take_reports();
-        self.incoming().pool.waiting.iter().map(|spare| spare.pid).collect()
+        let mut incoming = self.incoming();
+        let Incoming { pool, fates, closed, .. } = &mut *incoming;
+        pool.waiting.retain(|spare| {
+            let lives = !*closed && fates.get(&spare.id) == Some(&Fate::Running);
+            if !lives {
+                fates.remove(&spare.id);
+            }
+            lives
+        });
+        pool.waiting.iter().map(|spare| spare.pid).collect()
     }
 }
