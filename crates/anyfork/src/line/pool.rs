@@ -1,6 +1,6 @@
 //! The client's side of processes that a template forks in advance: those that wait, and what has become of those that were taken.
 
-use super::{Fate, Incoming, Line};
+use super::{Fate, Incoming, Line, gone};
 use crate::error::{Error, Result};
 use crate::spares::Spares;
 use crate::sys::socket;
@@ -35,14 +35,21 @@ pub(super) struct Pool {
 const REST: Duration = Duration::from_millis(100);
 
 impl Pool {
-    /// How many are to be ordered.
+    /// How many are to be ordered, if few are left.
     fn missing(&mut self) -> usize {
         if self.failed.is_some_and(|at| at.elapsed() < REST) {
             return 0;
         }
         self.failed = None;
-        let here = self.waiting.len() + self.ordered;
-        if here <= self.wanted.min() { self.wanted.max().saturating_sub(here) } else { 0 }
+        if self.here() <= self.wanted.min() { self.missing_to_most() } else { 0 }
+    }
+
+    fn missing_to_most(&mut self) -> usize {
+        self.wanted.max().saturating_sub(self.here())
+    }
+
+    fn here(&self) -> usize {
+        self.waiting.len() + self.ordered
     }
 
     /// One has come. Says whether it is still wanted, and waits now.
@@ -86,7 +93,11 @@ impl Line {
         // Their sockets are closed, and they end.
         too_many.iter().for_each(|spare| self.forget(spare.id));
         self.has_pool.store(true, Ordering::Relaxed);
-        self.order_missing().map_err(|error| self.not_sent(error))
+        // Those that wait may be enough for no order to be sent, whose failure would show that it is gone.
+        if !self.is_up() {
+            return Err(gone());
+        }
+        self.order(Pool::missing_to_most).map_err(|error| self.not_sent(error))
     }
 
     /// One that waits, if there is one.
@@ -113,14 +124,14 @@ impl Line {
     pub(crate) fn refill(&self) {
         if self.has_pool.load(Ordering::Relaxed) {
             // An error means that the template is gone, which the next start shows.
-            let _ = self.order_missing();
+            let _ = self.order(Pool::missing);
         }
     }
 
-    fn order_missing(&self) -> std::io::Result<()> {
+    fn order(&self, missing: impl Fn(&mut Pool) -> usize) -> std::io::Result<()> {
         let order = {
             let mut incoming = self.incoming();
-            let missing = incoming.pool.missing();
+            let missing = missing(&mut incoming.pool);
             if missing == 0 {
                 return Ok(());
             }
