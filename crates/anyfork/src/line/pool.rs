@@ -27,11 +27,11 @@ pub(super) struct Pool {
     ordered: usize,
     /// Those that were taken and live, and what they have become: the template learns it when it is to end, which is soon enough.
     taken: HashMap<u64, Role>,
-    /// The template could not fork. It is left in peace for a while.
+    /// One could not be had. The template is left in peace for a while.
     failed: Option<Instant>,
 }
 
-/// How long a template that could not fork is not asked for spares.
+/// How long a template is not asked for spares after one could not be had.
 const REST: Duration = Duration::from_millis(100);
 
 impl Pool {
@@ -53,11 +53,12 @@ impl Pool {
     }
 
     /// One has come. Says whether it is still wanted, and waits now.
-    pub(super) fn came(&mut self, spare: Option<Spare>) -> bool {
+    pub(super) fn came(&mut self, spare: Spare) -> bool {
         self.ordered = self.ordered.saturating_sub(1);
-        let wanted = spare.filter(|_| self.waiting.len() < self.wanted.max());
-        let is_wanted = wanted.is_some();
-        self.waiting.extend(wanted);
+        let is_wanted = self.waiting.len() < self.wanted.max();
+        if is_wanted {
+            self.waiting.push(spare);
+        }
         is_wanted
     }
 
@@ -66,7 +67,8 @@ impl Pool {
         self.taken.get_mut(&id).map(|taken| *taken = role).is_some()
     }
 
-    pub(super) fn not_forked(&mut self) {
+    /// One that was ordered could not be forked, or not be received.
+    pub(super) fn failed(&mut self) {
         self.ordered = self.ordered.saturating_sub(1);
         self.failed = Some(Instant::now());
     }
