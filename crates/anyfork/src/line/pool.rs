@@ -161,6 +161,9 @@ impl Line {
 
     /// The numbers of those that wait, as far as is known. Those that have ended are forgotten.
     pub(crate) fn waiting_spares(&self) -> Vec<u32> {
+        if self.is_foreign() {
+            return Vec::new();
+        }
         self.take_reports();
         let mut incoming = self.incoming();
         let Incoming { pool, fates, closed, .. } = &mut *incoming;
