@@ -2,7 +2,7 @@
 
 use crate::faults::kind_of;
 use crate::limits::{limit_processes, shown};
-use crate::{Outcome, entries, list, owner, parked, pause, release, say};
+use crate::{Outcome, entries, foreign, list, owner, parked, pause, release, say};
 use anyfork::{Process, Template, Worker};
 use anyfork_tests::{LONG, children, open_files, wait_until, within};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
@@ -20,11 +20,13 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
         ["family", witness, how] => family(witness, how),
         ["killed-template"] => killed_template(),
         ["killed-under-way"] => killed_under_way(),
+        ["forked"] => forked(),
         ["threads"] => threads(),
         ["processes", user] => processes(user.parse()?),
         ["under-way", user] => under_way(user.parse()?),
         ["template-descriptors"] => template_descriptors(),
         ["host-descriptors"] => host_descriptors(),
+        ["busy-without-descriptors"] => busy_without_descriptors(),
         ["many-for-few-descriptors"] => many_for_few_descriptors(),
         _ => Err("which spares?".into()),
     }
@@ -131,6 +133,30 @@ fn killed_under_way() -> Outcome {
     Ok(())
 }
 
+/// A fork of the program uses its copy of the handle while reports are there that nobody has taken.
+fn forked() -> Outcome {
+    let template = template(0..=2)?;
+    template.spares(0..=6)?;
+    std::thread::sleep(Duration::from_millis(200));
+    if foreign::fork_and_wait() == 0 {
+        drop(template);
+        foreign::leave();
+    }
+    if foreign::fork_and_wait() == 0 {
+        say("waiting", template.spares_waiting());
+        say("memory", template.spares_memory());
+        say("spares", foreign::shown(template.spares(0..=1)));
+        say("fork", foreign::shown(template.fork().run(entries::nothing)));
+        foreign::leave();
+    }
+    let pids = children(template.pid());
+    wait_for(&template, 6);
+    let workers: Vec<Worker> =
+        (0..6).map(|_| parked(template.fork()).map(|(worker, _)| worker)).collect::<Result<_, _>>()?;
+    say("taken", workers.iter().filter(|worker| pids.contains(&worker.pid())).count());
+    Ok(())
+}
+
 /// Says its number and what it was given, stays until its socket is at its end, and ends with a code.
 #[anyfork::entry]
 fn repeat(mut socket: UnixStream, text: String, code: u8) -> std::io::Result<ExitCode> {
@@ -234,10 +260,15 @@ fn under_way(user: u32) -> Outcome {
 
 /// What a process has used, to clock ticks.
 fn cpu_time(pid: u32) -> Result<Duration, Box<dyn std::error::Error>> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<&str> = text.rsplit_once(") ").ok_or("no name")?.1.split(' ').collect();
+    let fields = stat_fields(pid)?;
     let ticks = fields[11].parse::<u64>()? + fields[12].parse::<u64>()?;
     Ok(Duration::from_secs(ticks) / rustix::param::clock_ticks_per_second() as u32)
+}
+
+/// The fields of `/proc/PID/stat` behind the name.
+fn stat_fields(pid: u32) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    Ok(text.rsplit_once(") ").ok_or("no name")?.1.split(' ').map(str::to_owned).collect())
 }
 
 fn template_descriptors() -> Outcome {
@@ -297,6 +328,38 @@ fn limit_own_descriptors(room: u32) -> rustix::io::Result<impl Fn() -> rustix::i
     let first_free = (0..).find(|number| !open.contains_key(number)).unwrap_or(0);
     setrlimit(Resource::Nofile, Rlimit { current: Some(u64::from(first_free + room)), ..usual })?;
     Ok(move || setrlimit(Resource::Nofile, usual))
+}
+
+/// Starts again and again, with room for few spares, which leave none for a start.
+fn busy_without_descriptors() -> Outcome {
+    let template = Process::new().template()?;
+    let none = faults_of_children(template.pid())?;
+    template.spares(4..=16)?;
+    wait_for(&template, 16);
+    end_all(&template)?;
+    let before = faults_of_children(template.pid())?;
+    let of_one = (before - none) / 16;
+    let lift = limit_own_descriptors(4)?;
+    template.spares(4..=16)?;
+    let begin = Instant::now();
+    let mut started = 0;
+    while begin.elapsed() < Duration::from_millis(500) {
+        started += u32::from(template.fork().run(entries::nothing).is_ok());
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    lift()?;
+    say("started", started);
+    end_all(&template)?;
+    say("forked", (faults_of_children(template.pid())? - before) / of_one);
+    template.spares(4..=16)?;
+    wait_for(&template, 16);
+    say("start", shown(ended(template.fork())));
+    Ok(())
+}
+
+/// The pages that all children of a process have touched which it has waited for: each one that only waits for orders touches about as many.
+fn faults_of_children(pid: u32) -> Result<u64, Box<dyn std::error::Error>> {
+    Ok(stat_fields(pid)?[8].parse()?)
 }
 
 /// More wait to be told than the socket has room for, and come together when the program looks, which cannot have so many.

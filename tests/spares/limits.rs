@@ -70,6 +70,15 @@ fn a_program_without_free_descriptors_gets_none_and_works_again() {
 }
 
 #[test]
+fn a_program_without_free_descriptors_does_not_have_them_forked_at_each_start() {
+    let mut host = host!("spares", "busy-without-descriptors");
+    let (started, forked) = (host.number("started"), host.number("forked"));
+    assert!(forked < started + 250, "{forked} were forked for {started} starts");
+    assert_eq!(host.fact("start"), "none");
+    host.finish();
+}
+
+#[test]
 fn more_than_the_program_can_have_are_lost_and_confuse_nothing() {
     let mut host = host!("spares", "many-for-few-descriptors");
     assert!((1..=40).contains(&host.number("waited")));

@@ -134,6 +134,16 @@ fn a_template_that_is_killed_while_they_are_taken_loses_no_start() {
 }
 
 #[test]
+fn in_a_fork_of_the_program_the_handle_takes_none() {
+    let mut host = host!("spares", "forked");
+    assert_eq!((host.number("waiting"), host.number("memory")), (0, 0));
+    assert_eq!(host.fact("spares"), "foreign");
+    assert_eq!(host.fact("fork"), "foreign");
+    assert_eq!(host.number("taken"), 6);
+    host.finish();
+}
+
+#[test]
 fn two_hundred_threads_get_each_its_own_worker() {
     let mut host = host!("spares", "threads");
     let workers = host.number("workers");
