@@ -31,6 +31,11 @@ fn a_worker_of_a_nested_template_has_what_was_sent() {
 }
 
 #[test]
+fn a_worker_from_a_spare_has_what_was_sent() {
+    has_exactly_what_was_sent("spare");
+}
+
+#[test]
 fn a_worker_has_what_its_templates_queued() {
     has_exactly_what_was_sent("inherited");
 }

@@ -29,6 +29,11 @@ fn workers_of_a_nested_template_end_truly() {
 }
 
 #[test]
+fn workers_from_spares_end_truly() {
+    ends_truly("spare");
+}
+
+#[test]
 fn fresh_execs_end_truly() {
     ends_truly("exec");
 }
@@ -71,7 +76,7 @@ fn what_the_host_has_half_written_comes_out_once() {
 #[test]
 fn hooks_run_once_per_fork_before_the_entry() {
     let mut host = host!("endings", "hooks");
-    let counts = ["default", "template", "again", "nested"].map(|key| host.number(key));
-    assert_eq!(counts, [1, 2, 2, 3]);
+    let counts = ["default", "template", "again", "nested", "spare"].map(|key| host.number(key));
+    assert_eq!(counts, [1, 2, 2, 3, 2]);
     host.finish();
 }

@@ -61,6 +61,11 @@ fn workers_of_a_nested_template_begin_with_default_signals() {
 }
 
 #[test]
+fn workers_from_spares_begin_with_default_signals() {
+    begins_with_default_signals("spare");
+}
+
+#[test]
 fn fresh_execs_begin_with_default_signals() {
     begins_with_default_signals("exec");
 }

@@ -1,5 +1,20 @@
 //! Processes that a template forks in advance.
 
+#[path = "spares/faults.rs"]
+mod faults;
+
+#[path = "spares/given.rs"]
+mod given;
+
+#[path = "spares/limits.rs"]
+mod limits;
+
+#[path = "spares/owner.rs"]
+mod owner;
+
+#[path = "spares/verbs.rs"]
+mod verbs;
+
 use anyfork::{ErrorKind, Process, Spares, Template, Worker};
 use anyfork_tests::{children, lives, stat, within};
 use std::io::{Read, Write};
@@ -151,6 +166,16 @@ fn none_wait_when_none_are_wanted_any_more() {
     until("they end", || children(template.pid()).is_empty());
     assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
     assert_eq!(template.spares_waiting(), 0);
+}
+
+#[test]
+fn new_numbers_hold_at_once() {
+    let template = template();
+    for count in [2, 6, 1, 3] {
+        template.spares(0..=count).unwrap();
+        until("so many wait", || template.spares_waiting() == count);
+        until("no others are left", || children(template.pid()).len() == count);
+    }
 }
 
 #[test]

@@ -95,6 +95,32 @@ fn a_template_is_told_of_forks_and_a_worker_of_its_run() {
     assert_eq!(text.matches("close").count(), 2, "each span closes once, in one process:\n{text}");
 }
 
+/// It was forked before anybody asked for it, and is started when somebody does.
+#[test]
+fn a_spare_is_told_of_as_any_other_but_its_fork_comes_first() {
+    let log = Scratch::new("spare");
+    let template = template(&log);
+    template.spares(0..=2).unwrap();
+    assert!(wait_until(Duration::from_secs(5), || template.spares_waiting() == 2));
+    let read = || fs::read_to_string(&*log).unwrap();
+    assert!(wait_until(Duration::from_secs(5), || read().matches("fork{").count() == 2), "{}", read());
+    assert!(!read().contains("run{"), "nothing runs yet:\n{}", read());
+    let mut pid = 0;
+    let of_caller = told(|| {
+        let worker = template.fork().arg(4).trace_context("of the start").run(work).unwrap();
+        pid = worker.pid();
+        assert_eq!(worker.wait().unwrap().code(), Some(4));
+    });
+    let pid = format!("pid={pid}");
+    line(&of_caller, &["start{", &pid, "tracing::work", "close"]);
+    line(&of_caller, &["exit{", &pid, "status=exit status: 4", "close"]);
+    let text = read();
+    line(&text, &["fork{", &pid, "close"]);
+    let run = line(&text, &["run{", "close"]);
+    assert!(run.contains(&pid) && run.contains("context=\"of the start\"") && run.contains("code=4"), "{run}");
+    assert_eq!(text.matches("close").count(), 3, "each span closes once, in one process:\n{text}");
+}
+
 #[test]
 fn the_context_of_the_caller_reaches_the_worker() {
     let log = Scratch::new("context");

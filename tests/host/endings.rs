@@ -162,5 +162,7 @@ fn hooks() -> Outcome {
     say("template", code(template.fork())?);
     say("again", code(template.fork())?);
     say("nested", code(nested.fork())?);
+    let spares = crate::spares::template(0..=1)?;
+    say("spare", code(spares.fork())?);
     Ok(())
 }

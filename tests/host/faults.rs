@@ -27,7 +27,7 @@ fn end(workers: &[Worker]) -> Result<String, Error> {
     Ok(list(codes.collect::<Result<Vec<_>, _>>()?))
 }
 
-fn kind_of<T>(result: anyfork::Result<T>) -> String {
+pub(crate) fn kind_of<T>(result: anyfork::Result<T>) -> String {
     result.map_or_else(|error| format!("{:?}", error.kind()), |_| "none".into())
 }
 

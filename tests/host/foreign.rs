@@ -32,7 +32,7 @@ pub(crate) fn run(_: &[&str]) -> Outcome {
 }
 
 /// fork(2), and in the program the end of that child.
-fn fork_and_wait() -> libc::pid_t {
+pub(crate) fn fork_and_wait() -> libc::pid_t {
     // SAFETY: this program has one thread; it waits for its own child, and asks for no status.
     unsafe {
         let child = libc::fork();
@@ -41,7 +41,7 @@ fn fork_and_wait() -> libc::pid_t {
     }
 }
 
-fn leave() -> ! {
+pub(crate) fn leave() -> ! {
     // SAFETY: no preconditions.
     unsafe { libc::_exit(0) }
 }
@@ -51,7 +51,7 @@ fn nap(milliseconds: u64) {
     std::thread::sleep(std::time::Duration::from_millis(milliseconds));
 }
 
-fn shown<T>(result: Result<T, Error>) -> String {
+pub(crate) fn shown<T>(result: Result<T, Error>) -> String {
     match result {
         Ok(_) => "worked".into(),
         Err(error) if error.kind() == ErrorKind::ForeignHandle => "foreign".into(),

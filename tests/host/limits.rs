@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
 }
 
 /// `kind errno text` of an error, `none` without one.
-fn shown(result: anyfork::Result<Worker>) -> String {
+pub(crate) fn shown(result: anyfork::Result<Worker>) -> String {
     match result {
         Ok(_) => "none".into(),
         Err(error) => format!("{:?} {} {error}", error.kind(), error.raw_os_error().unwrap_or(0)),

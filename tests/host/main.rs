@@ -23,6 +23,7 @@ mod policy;
 mod pty;
 mod purity;
 mod signals;
+mod spares;
 mod terminal;
 mod threads;
 mod zombies;
@@ -60,6 +61,7 @@ fn main() -> Outcome {
         (&"owner", rest) => owner::run(rest),
         (&"purity", rest) => purity::run(rest),
         (&"signals", rest) => signals::run(rest),
+        (&"spares", rest) => spares::run(rest),
         (&"terminal", rest) => terminal::run(rest),
         (&"threads", rest) => threads::run(rest),
         (&"zombies", rest) => zombies::run(rest),
@@ -99,11 +101,12 @@ fn release(worker: &Worker, code: u8) {
     let _ = worker.socket().write_all(&[code]);
 }
 
-/// A process of each origin: of the default template, of a nested one, of a fresh exec, of the program itself.
+/// A process of each origin: of the default template, of a nested one, forked in advance, of a fresh exec, of the program itself.
 fn origin(kind: &str) -> anyfork::Result<(Process, Option<Template>)> {
     let template = match kind {
         "default" => None,
         "nested" => Some(Process::new().template()?.fork().template()?),
+        "spare" => Some(spares::template(4..=8)?),
         "exec" => return Ok((Process::exec(), None)),
         "here" => Some(anyfork::template_here()?),
         "early" => {

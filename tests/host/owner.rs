@@ -47,7 +47,7 @@ fn templates() -> anyfork::Result<Vec<Template>> {
 }
 
 /// A child of the host's own, which has a copy of everything that is open here.
-fn fork_a_child() -> i32 {
+pub(crate) fn fork_a_child() -> i32 {
     // SAFETY: this program has one thread.
     match unsafe { libc::fork() } {
         0 => {

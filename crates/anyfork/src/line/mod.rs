@@ -311,15 +311,17 @@ impl Line {
             }
             Reply::NotForked { id, errno } => match incoming.fates.get_mut(&id) {
                 Some(fate) => *fate = Fate::NotForked(errno),
-                None => incoming.pool.not_forked(),
+                None => incoming.pool.failed(),
             },
-            // Nobody waits for it if its socket did not come, and it ends.
-            Reply::Spare { id, pid } => {
-                let spare = descriptors.pop().map(|socket| Spare { id, pid, socket });
-                if incoming.pool.came(spare) {
-                    incoming.fates.insert(id, Fate::Running);
+            Reply::Spare { id, pid } => match descriptors.pop() {
+                Some(socket) => {
+                    if incoming.pool.came(Spare { id, pid, socket }) {
+                        incoming.fates.insert(id, Fate::Running);
+                    }
                 }
-            }
+                // This process cannot have its socket, and so it ends.
+                None => incoming.pool.failed(),
+            },
             Reply::Failed(failure) => incoming.failure = Some(Error::reported(failure)),
             Reply::Started { .. } => {}
         }

@@ -1,6 +1,6 @@
 //! The client's side of processes that a template forks in advance: those that wait, and what has become of those that were taken.
 
-use super::{Fate, Line};
+use super::{Fate, Incoming, Line, gone};
 use crate::error::{Error, Result};
 use crate::spares::Spares;
 use crate::sys::socket;
@@ -27,30 +27,38 @@ pub(super) struct Pool {
     ordered: usize,
     /// Those that were taken and live, and what they have become: the template learns it when it is to end, which is soon enough.
     taken: HashMap<u64, Role>,
-    /// The template could not fork. It is left in peace for a while.
+    /// One could not be had. The template is left in peace for a while.
     failed: Option<Instant>,
 }
 
-/// How long a template that could not fork is not asked for spares.
+/// How long a template is not asked for spares after one could not be had.
 const REST: Duration = Duration::from_millis(100);
 
 impl Pool {
-    /// How many are to be ordered.
+    /// How many are to be ordered, if few are left.
     fn missing(&mut self) -> usize {
         if self.failed.is_some_and(|at| at.elapsed() < REST) {
             return 0;
         }
         self.failed = None;
-        let here = self.waiting.len() + self.ordered;
-        if here <= self.wanted.min() { self.wanted.max().saturating_sub(here) } else { 0 }
+        if self.here() <= self.wanted.min() { self.missing_to_most() } else { 0 }
+    }
+
+    fn missing_to_most(&mut self) -> usize {
+        self.wanted.max().saturating_sub(self.here())
+    }
+
+    fn here(&self) -> usize {
+        self.waiting.len() + self.ordered
     }
 
     /// One has come. Says whether it is still wanted, and waits now.
-    pub(super) fn came(&mut self, spare: Option<Spare>) -> bool {
+    pub(super) fn came(&mut self, spare: Spare) -> bool {
         self.ordered = self.ordered.saturating_sub(1);
-        let wanted = spare.filter(|_| self.waiting.len() < self.wanted.max());
-        let is_wanted = wanted.is_some();
-        self.waiting.extend(wanted);
+        let is_wanted = self.waiting.len() < self.wanted.max();
+        if is_wanted {
+            self.waiting.push(spare);
+        }
         is_wanted
     }
 
@@ -59,7 +67,8 @@ impl Pool {
         self.taken.get_mut(&id).map(|taken| *taken = role).is_some()
     }
 
-    pub(super) fn not_forked(&mut self) {
+    /// One that was ordered could not be forked, or not be received.
+    pub(super) fn failed(&mut self) {
         self.ordered = self.ordered.saturating_sub(1);
         self.failed = Some(Instant::now());
     }
@@ -86,7 +95,11 @@ impl Line {
         // Their sockets are closed, and they end.
         too_many.iter().for_each(|spare| self.forget(spare.id));
         self.has_pool.store(true, Ordering::Relaxed);
-        self.order_missing().map_err(|error| self.not_sent(error))
+        // Those that wait may be enough for no order to be sent, whose failure would show that it is gone.
+        if !self.is_up() {
+            return Err(gone());
+        }
+        self.order(Pool::missing_to_most).map_err(|error| self.not_sent(error))
     }
 
     /// One that waits, if there is one.
@@ -113,14 +126,14 @@ impl Line {
     pub(crate) fn refill(&self) {
         if self.has_pool.load(Ordering::Relaxed) {
             // An error means that the template is gone, which the next start shows.
-            let _ = self.order_missing();
+            let _ = self.order(Pool::missing);
         }
     }
 
-    fn order_missing(&self) -> std::io::Result<()> {
+    fn order(&self, missing: impl Fn(&mut Pool) -> usize) -> std::io::Result<()> {
         let order = {
             let mut incoming = self.incoming();
-            let missing = incoming.pool.missing();
+            let missing = missing(&mut incoming.pool);
             if missing == 0 {
                 return Ok(());
             }
@@ -146,9 +159,21 @@ impl Line {
         pool.waiting.iter().for_each(|spare| self.forget(spare.id));
     }
 
-    /// The numbers of those that wait, as far as is known.
+    /// The numbers of those that wait, as far as is known. Those that have ended are forgotten.
     pub(crate) fn waiting_spares(&self) -> Vec<u32> {
+        if self.is_foreign() {
+            return Vec::new();
+        }
         self.take_reports();
-        self.incoming().pool.waiting.iter().map(|spare| spare.pid).collect()
+        let mut incoming = self.incoming();
+        let Incoming { pool, fates, closed, .. } = &mut *incoming;
+        pool.waiting.retain(|spare| {
+            let lives = !*closed && fates.get(&spare.id) == Some(&Fate::Running);
+            if !lives {
+                fates.remove(&spare.id);
+            }
+            lives
+        });
+        pool.waiting.iter().map(|spare| spare.pid).collect()
     }
 }

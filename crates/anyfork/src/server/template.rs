@@ -27,6 +27,9 @@ use std::time::Duration;
 /// With so many bytes of reports unread, no more orphans are reported.
 const MOST_UNREAD: usize = 64 * 1024;
 
+/// How long until reports are sent again that wait for others than the owner.
+const AGAIN: Duration = Duration::from_millis(5);
+
 /// How often the parent is looked at where there are no pidfds.
 const LOOK: Duration = Duration::from_millis(250);
 
@@ -36,6 +39,8 @@ struct Template {
     reaper: Reaper,
     /// Reports that the owner has not taken yet.
     reports: Outbox,
+    /// Of this user's descriptors are too many under way (unix(7)): that the socket is writable says nothing then.
+    is_crowded: bool,
     spares: Spares,
     /// Fork no more; end when nobody depends on this process.
     ending: bool,
@@ -96,6 +101,7 @@ pub(super) fn serve(mut process: Process) -> Process {
         deaf,
         reaper: Reaper::default(),
         reports: Outbox::default(),
+        is_crowded: false,
         spares: Spares::default(),
         ending: false,
         alone: false,
@@ -137,14 +143,16 @@ impl Template {
             return Ok(child);
         }
         self.collect(if child_ended { self.deaf.ended_child() } else { None });
-        // Orders first: what is started now does not wait for what may be started later.
-        let due = if orders { None } else { self.spares.next() };
+        // Orders first: what is started now does not wait for what may be started later. And none of which the owner could not be told: it has more than it takes.
+        let due = if orders || !self.reports.is_empty() { None } else { self.spares.next() };
         Ok(due.map_or(Became::Same, |id| self.fork_spare(id)))
     }
 
     /// Sleeps until there are orders, a child has ended, or the owner has.
     fn sleep(&self) -> io::Result<[bool; 3]> {
-        let orders = if self.reports.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        let waits_for_room = !self.reports.is_empty() && !self.is_crowded;
+        let orders = if waits_for_room { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+        let again = (!self.reports.is_empty() && self.is_crowded && !self.alone).then_some(AGAIN);
         let mut polls: SmallVec<[PollFd<'_>; 3]> = SmallVec::new();
         polls.push(PollFd::new(&self.deaf, PollFlags::IN));
         if !self.alone {
@@ -155,7 +163,8 @@ impl Template {
             polls.push(PollFd::new(pidfd, PollFlags::IN));
         }
         let look = self.watches_parent.then_some(LOOK);
-        let timeout = [self.reaper.timeout(), look, self.spares.timeout()].into_iter().flatten().min();
+        let spares = if self.reports.is_empty() { self.spares.timeout() } else { None };
+        let timeout = [self.reaper.timeout(), look, again, spares].into_iter().flatten().min();
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut polls, timeout.as_ref()))?;
         let ready = |index: usize| polls.get(index).is_some_and(|poll| !poll.revents().is_empty());
@@ -387,7 +396,8 @@ impl Template {
 
     /// Never blocks: what the owner does not take now is kept.
     fn send_reports(&mut self) {
-        let _ = self.reports.flush(&self.process.socket, Blocking::No);
+        let sent = self.reports.flush(&self.process.socket, Blocking::No);
+        self.is_crowded = sent.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock);
     }
 
     /// What the owner has said of its children before it ended: who of them may go on, and who is to get a signal.
