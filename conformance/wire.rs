@@ -9,6 +9,9 @@ mod peers;
 #[path = "wire/processes.rs"]
 mod processes;
 
+#[path = "wire/spares.rs"]
+mod spares;
+
 #[path = "wire/templates.rs"]
 mod templates;
 
@@ -64,6 +67,15 @@ for_each_peer! {
     templates::its_end_kills_who_depends_on_it;
     templates::a_descriptor_that_was_cut_off_is_told;
     templates::other_orders_for_programs_are_answered;
+
+    spares::each_comes_with_its_id_and_a_socket_of_its_own;
+    spares::none_comes_before_its_delay_and_orders_come_before_it;
+    spares::what_is_to_be_forked_in_advance_ends_with_the_order_to_end;
+    spares::after_end_what_was_marked_goes_on_and_what_waits_is_killed;
+    spares::what_runs_goes_on_without_an_owner_and_what_waits_does_not;
+    spares::another_owner_gets_none_of_them;
+    spares::one_that_cannot_be_forked_is_told;
+    spares::those_that_nobody_reads_keep_their_sockets;
 }
 
 /// The server in an interpreter, which is greeted on its socket.

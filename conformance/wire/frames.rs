@@ -27,11 +27,13 @@ pub(crate) const SPAWN: u16 = 18;
 pub(crate) const CONTEXT: u16 = 19;
 pub(crate) const LOAD: u16 = 20;
 pub(crate) const EVAL: u16 = 21;
+pub(crate) const SPARES: u16 = 22;
 pub(crate) const READY: u16 = 129;
 pub(crate) const STARTED: u16 = 130;
 pub(crate) const FAILED: u16 = 131;
 pub(crate) const EXITED: u16 = 132;
 pub(crate) const NOT_FORKED: u16 = 133;
+pub(crate) const SPARE: u16 = 134;
 
 pub(crate) const FREE: u8 = 0;
 pub(crate) const BOUND: u8 = 1;
@@ -69,6 +71,11 @@ pub(crate) fn signal(id: u64, signal: u32) -> Vec<u8> {
 
 pub(crate) fn mark(id: u64, role: u8) -> Vec<u8> {
     frame(MARK, 0, &[&id.to_le_bytes()[..], &[role]].concat())
+}
+
+pub(crate) fn spares(first: u64, count: u32, delay: std::time::Duration) -> Vec<u8> {
+    let delay = delay.as_micros() as u32;
+    frame(SPARES, 0, &[&first.to_le_bytes()[..], &count.to_le_bytes(), &delay.to_le_bytes()].concat())
 }
 
 /// Sends all of it, the descriptors with the first octet. False: nobody is there any more.
