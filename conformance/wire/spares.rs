@@ -1,9 +1,9 @@
 //! Processes that a template forks in advance, by its socket.
 
 use crate::frames::{self, *};
-use crate::peers::{Peer, Raw, is_well, nested, run, started};
+use crate::peers::{Peer, Raw, fork, is_well, nested, run, started};
 use anyfork_conformance::{Seen, seen, written};
-use anyfork_tests::{LONG, SOON, all_end_soon, children, descriptors, lives, signal as send_signal, wait_until};
+use anyfork_tests::{LONG, SOON, all_end_soon, children, descriptors, lives, signal as send_signal, stop, wait_until};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg, sockopt};
 use rustix::process::{
     Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, Signal, getrlimit, pidfd_getfd, pidfd_open, prlimit,
@@ -136,6 +136,25 @@ pub(crate) fn what_is_to_be_forked_in_advance_ends_with_the_order_to_end<P: Peer
     is_well::<P>(&root);
 }
 
+pub(crate) fn orders_that_wait_come_first<P: Peer>() {
+    let root = P::raw_template();
+    let template = nested(&root);
+    stop(template.pid);
+    order(&template, &spares(1, 50, Duration::ZERO));
+    // Each is a message of its own, which is received by itself.
+    let forks: Vec<UnixStream> = (0..10).map(|_| fork(&template, FREE).1).collect();
+    order(&template, &frame(END, 0, b""));
+    send_signal(template.pid, Signal::CONT);
+    for socket in &forks {
+        assert!(send(socket, &run::<P>("park"), &[]));
+        started(socket);
+    }
+    drop(forks);
+    // No spare has been told of.
+    template.ends();
+    is_well::<P>(&root);
+}
+
 pub(crate) fn after_end_what_was_marked_goes_on_and_what_waits_is_killed<P: Peer>() {
     let root = P::raw_template();
     let template = nested(&root);
@@ -251,8 +270,13 @@ pub(crate) fn those_that_nobody_reads_keep_their_sockets<P: Peer>() {
         }),
         "{seen} are kept"
     );
+    // A fork has none of them: standard input, output and error, its socket.
+    let (_, asked) = fork(&template, FREE);
+    assert!(send(&asked, &run::<P>("park"), &[]));
+    assert_eq!(descriptors(started(&asked)).len(), 4);
+    drop(asked);
     let (mut next, mut ended) = (1, 0);
-    while next <= COUNT || ended < COUNT {
+    while next <= COUNT || ended <= COUNT {
         let (reply, count) = reports.next();
         match reply.kind {
             EXITED => ended += 1,
