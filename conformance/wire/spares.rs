@@ -273,8 +273,9 @@ pub(crate) fn those_that_nobody_reads_keep_their_sockets<P: Peer>() {
     // A fork has none of them: standard input, output and error, its socket.
     let (_, asked) = fork(&template, FREE);
     assert!(send(&asked, &run::<P>("park"), &[]));
-    assert_eq!(descriptors(started(&asked)).len(), 4);
-    drop(asked);
+    let pid = started(&asked);
+    assert!(wait_until(SOON, || descriptors(pid).len() == 4), "{:?}", descriptors(pid));
+    assert!(send(&asked, &[0], &[]));
     let (mut next, mut ended) = (1, 0);
     while next <= COUNT || ended <= COUNT {
         let (reply, count) = reports.next();
