@@ -64,7 +64,7 @@ pub(crate) fn more_starts_than_spares_are_forked_as_usual<S: Subject<Server: Res
     for (code, worker) in workers.iter().enumerate() {
         assert!(has_ended::<S>(worker, Some(code as i32), None));
     }
-    wait_for(&template, 4);
+    assert!(wait_until(LONG, || template.spares_waiting() > 2), "{} wait", template.spares_waiting());
 }
 
 pub(crate) fn a_spare_has_exactly_what_was_sent<S: Subject<Server: Reserves>>() {

@@ -12,7 +12,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -257,7 +257,9 @@ pub(crate) fn those_that_nobody_reads_keep_their_sockets<P: Peer>() {
     assert_eq!(reports.next().0.kind, EXITED);
     assert!(wait_until(LONG, || children(template.pid).is_empty()));
     let before = descriptors(template.pid);
-    narrow(&template);
+    // It takes few octets now, and all later.
+    let theirs = end_of(&template);
+    sockopt::set_socket_send_buffer_size(&theirs, 1).unwrap();
     order(&template, &spares(1, COUNT as u32, Duration::ZERO));
     // They end: it is their sockets that are kept.
     let mut seen = 0;
@@ -270,6 +272,8 @@ pub(crate) fn those_that_nobody_reads_keep_their_sockets<P: Peer>() {
         }),
         "{seen} are kept"
     );
+    sockopt::set_socket_send_buffer_size(&theirs, 1 << 17).unwrap();
+    drop(theirs);
     // A fork has none of them: standard input, output and error, its socket.
     let (_, asked) = fork(&template, FREE);
     assert!(send(&asked, &run::<P>("park"), &[]));
@@ -294,14 +298,13 @@ pub(crate) fn those_that_nobody_reads_keep_their_sockets<P: Peer>() {
     is_well::<P>(&template);
 }
 
-/// Makes its socket take few octets before somebody reads.
-fn narrow(template: &Raw) {
+/// The template's end of its socket.
+fn end_of(template: &Raw) -> OwnedFd {
     let pidfd = pidfd_open(Pid::from_raw(template.pid as i32).unwrap(), PidfdFlags::empty()).unwrap();
     let peer = descriptors(template.pid).into_keys().filter_map(|number| {
         let fd = pidfd_getfd(&pidfd, number as i32, PidfdGetfdFlags::empty()).ok()?;
         sockopt::socket_domain(&fd).ok().map(|_| fd)
     });
-    let sockets: Vec<OwnedFd> = peer.collect();
-    assert_eq!(sockets.len(), 1, "it has but one: {:?}", sockets.iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>());
-    sockopt::set_socket_send_buffer_size(&sockets[0], 1).unwrap();
+    let [socket] = peer.collect::<Vec<OwnedFd>>().try_into().expect("it has but one");
+    socket
 }
