@@ -119,6 +119,7 @@ matrix! {
     spares::a_dropped_template_takes_waiting_spares_along_and_workers_go_on, but perl: as_above;
     spares::a_killed_template_takes_waiting_spares_along, but perl: as_above;
     spares::a_killed_program_takes_waiting_spares_along, but perl: as_above;
+    spares::spares_wait_while_too_many_sockets_are_under_way, but perl: as_above;
     spares::spares_that_cannot_be_forked_are_no_error_and_come_later, but perl: as_above;
 
     ends::exit_codes_arrive_with_what_was_used, but perl: exit_codes_of_forks_are_the_kernels_or_lost;

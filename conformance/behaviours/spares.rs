@@ -1,13 +1,13 @@
 //! Forks in advance: taken once, filled up, and never left behind.
 
-use super::faults::{limit_processes, template_of_a_fresh_user};
+use super::faults::{limit, limit_processes, template_of_a_fresh_user};
 use super::owner;
 use anyfork::{Binds, Reserves, Spares, Template, Worker};
 use anyfork_conformance::{Subject, end, has_ended, inputs, park, release, run, text};
 use anyfork_tests::{
     LONG, SOON, Scratch, all_end_soon, children, descriptors, identity, lives, open_files, signal, wait_until, within,
 };
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::time::Duration;
@@ -170,6 +170,24 @@ pub(crate) fn a_killed_program_takes_waiting_spares_along<S: Subject<Server: Res
     within(LONG, "the free worker reads end-of-file", || std::fs::read(&*witness).ok());
     assert!(lives(free));
     signal(free, Signal::KILL);
+}
+
+/// A user may have so many descriptors under way as one process may have open (unix(7)).
+pub(crate) fn spares_wait_while_too_many_sockets_are_under_way<S: Subject<Server: Reserves>>() {
+    let (template, user) = template_of_a_fresh_user::<S>();
+    assert_eq!(text(&run::<S>(template.fork(), "state")), "");
+    limit(template.pid(), user, Resource::Nofile, Some(40));
+    template.spares(0..=60).unwrap();
+    assert!(wait_until(LONG, || children(template.pid()).len() == 60), "{} of 60", children(template.pid()).len());
+    let used = || -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", template.pid())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split(' ').collect();
+        fields[12..14].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    };
+    let before = used();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(used() - before < 10, "it has used {} ticks for nothing", used() - before);
+    wait_for(&template, 60);
 }
 
 pub(crate) fn spares_that_cannot_be_forked_are_no_error_and_come_later<S: Subject<Server: Reserves>>() {

@@ -18,6 +18,7 @@ use crate::sys::threads::{self, SingleThread};
 use crate::trace;
 use crate::wire::{Failure, FailureKind, Malformed, Order, Reply, Role};
 use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
 use rustix::process::{DumpableBehavior, Signal};
 use smallvec::SmallVec;
 use std::io;
@@ -30,12 +31,17 @@ const MOST_UNREAD: usize = 64 * 1024;
 /// How often the parent is looked at where there are no pidfds.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How often reports are tried again that wait for others to take their descriptors in.
+const JAMMED: Duration = Duration::from_millis(10);
+
 struct Template {
     process: Process,
     deaf: Deaf,
     reaper: Reaper,
     /// Reports that the owner has not taken yet.
     reports: Outbox,
+    /// More descriptors of this user are under way than the system allows (unix(7)): it sends none now, though the socket has room.
+    is_jammed: bool,
     spares: Spares,
     /// Fork no more; end when nobody depends on this process.
     ending: bool,
@@ -96,6 +102,7 @@ pub(super) fn serve(process: Process) -> Process {
         deaf,
         reaper: Reaper::default(),
         reports: Outbox::default(),
+        is_jammed: false,
         spares: Spares::default(),
         ending: false,
         alone: false,
@@ -146,7 +153,8 @@ impl Template {
 
     /// Sleeps until there are orders, a child has ended, or the owner has.
     fn sleep(&self) -> io::Result<[bool; 3]> {
-        let orders = if self.reports.is_empty() { PollFlags::IN } else { PollFlags::IN | PollFlags::OUT };
+        let waits_for_room = !self.reports.is_empty() && !self.is_jammed;
+        let orders = if waits_for_room { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         let mut polls: SmallVec<[PollFd<'_>; 3]> = SmallVec::new();
         polls.push(PollFd::new(&self.deaf, PollFlags::IN));
         if !self.alone {
@@ -157,7 +165,8 @@ impl Template {
             polls.push(PollFd::new(pidfd, PollFlags::IN));
         }
         let look = self.watches_parent.then_some(LOOK);
-        let timeout = [self.reaper.timeout(), look, self.spares.timeout()].into_iter().flatten().min();
+        let jammed = self.is_jammed.then_some(JAMMED);
+        let timeout = [self.reaper.timeout(), look, jammed, self.spares.timeout()].into_iter().flatten().min();
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut polls, timeout.as_ref()))?;
         let ready = |index: usize| polls.get(index).is_some_and(|poll| !poll.revents().is_empty());
@@ -382,7 +391,8 @@ impl Template {
 
     /// Never blocks: what the owner does not take now is kept.
     fn send_reports(&mut self) {
-        let _ = self.reports.flush(&self.process.socket, Blocking::No);
+        let sent = self.reports.flush(&self.process.socket, Blocking::No);
+        self.is_jammed = sent.is_err_and(|error| Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS));
     }
 
     /// What the owner has said of its children before it ended: who of them may go on, and who is to get a signal.
