@@ -110,6 +110,18 @@ matrix! {
     signals::workers_begin_with_default_signals;
     signals::templates_go_on_when_the_terminal_sends_signals;
 
+    spares::a_spare_is_taken_with_what_its_template_has_and_used_once, but perl: nothing_is_forked_in_advance;
+    spares::spares_are_forked_again_when_few_are_left, but perl: as_above;
+    spares::more_starts_than_spares_are_forked_as_usual, but perl: as_above;
+    spares::a_spare_has_exactly_what_was_sent, but perl: as_above;
+    spares::spares_leave_no_descriptor_and_no_process, but perl: as_above;
+    spares::a_killed_spare_is_not_handed_out, but perl: as_above;
+    spares::a_dropped_template_takes_waiting_spares_along_and_workers_go_on, but perl: as_above;
+    spares::a_killed_template_takes_waiting_spares_along, but perl: as_above;
+    spares::a_killed_program_takes_waiting_spares_along, but perl: as_above;
+    spares::spares_wait_while_too_many_sockets_are_under_way, but perl: as_above;
+    spares::spares_that_cannot_be_forked_are_no_error_and_come_later, but perl: as_above;
+
     ends::exit_codes_arrive_with_what_was_used, but perl: exit_codes_of_forks_are_the_kernels_or_lost;
     ends::exit_codes_of_processes_without_a_template_arrive;
     ends::signals_are_told;

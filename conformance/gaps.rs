@@ -32,12 +32,17 @@ pub(crate) mod perl {
 
     trait Otherwise {
         const BINDS: bool = false;
+        const RESERVES: bool = false;
     }
 
     impl<T> Otherwise for Probe<T> {}
 
     impl<T: anyfork::Binds> Probe<T> {
         const BINDS: bool = true;
+    }
+
+    impl<T: anyfork::Reserves> Probe<T> {
+        const RESERVES: bool = true;
     }
 
     fn name(function: &str) -> String {
@@ -47,6 +52,11 @@ pub(crate) mod perl {
     pub(crate) fn workers_cannot_be_bound() {
         const { assert!(!Probe::<anyfork::Perl>::BINDS) };
         const { assert!(Probe::<anyfork::Native>::BINDS && Probe::<anyfork::Python>::BINDS) };
+    }
+
+    pub(crate) fn nothing_is_forked_in_advance() {
+        const { assert!(!Probe::<anyfork::Perl>::RESERVES) };
+        const { assert!(Probe::<anyfork::Native>::RESERVES && Probe::<anyfork::Python>::RESERVES) };
     }
 
     pub(crate) fn exit_codes_of_forks_are_the_kernels_or_lost() {

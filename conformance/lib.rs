@@ -12,6 +12,10 @@
 //! ```
 //!
 //! ```compile_fail
+//! anyfork::Perl::new().template().unwrap().spares(1..=2);
+//! ```
+//!
+//! ```compile_fail
 //! #[anyfork::entry]
 //! fn of_this_program() {}
 //! let _ = anyfork::Python::new("python3").run(of_this_program);

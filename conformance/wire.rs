@@ -3,6 +3,9 @@
 #[path = "wire/frames.rs"]
 mod frames;
 
+#[path = "wire/in_advance.rs"]
+mod in_advance;
+
 #[path = "wire/peers.rs"]
 mod peers;
 
@@ -67,60 +70,23 @@ for_each_peer! {
     templates::its_end_kills_who_depends_on_it;
     templates::a_descriptor_that_was_cut_off_is_told;
     templates::other_orders_for_programs_are_answered;
-}
 
-/// Only templates of the program itself fork in advance.
-mod in_advance {
-    #[test]
-    fn each_report_carries_the_one_socket_of_a_process_that_waits() {
-        crate::spares::each_report_carries_the_one_socket_of_a_process_that_waits::<anyfork_conformance::Native>();
-    }
+    spares::each_comes_with_its_id_and_a_socket_of_its_own;
+    spares::none_comes_before_its_delay_and_orders_come_before_it;
+    spares::what_is_to_be_forked_in_advance_ends_with_the_order_to_end;
+    spares::orders_that_wait_come_first;
+    spares::after_end_what_was_marked_goes_on_and_what_waits_is_killed;
+    spares::what_runs_goes_on_without_an_owner_and_what_waits_does_not;
+    spares::another_owner_gets_none_of_them;
+    spares::one_that_cannot_be_forked_is_told;
+    spares::those_that_nobody_reads_keep_their_sockets;
 
-    #[test]
-    fn the_order_may_be_cut_anywhere() {
-        crate::spares::the_order_may_be_cut_anywhere::<anyfork_conformance::Native>();
-    }
-
-    #[test]
-    fn none_at_all_are_an_order_too() {
-        crate::spares::none_at_all_are_an_order_too::<anyfork_conformance::Native>();
-    }
-
-    #[test]
-    fn a_huge_number_stops_nothing_else() {
-        crate::spares::a_huge_number_stops_nothing_else::<anyfork_conformance::Native>();
-    }
-
-    #[test]
-    fn the_last_id_is_the_last() {
-        crate::spares::the_last_id_is_the_last::<anyfork_conformance::Native>();
-    }
-
-    #[test]
-    fn ids_in_use_are_the_clients_own_affair() {
-        crate::spares::ids_in_use_are_the_clients_own_affair::<anyfork_conformance::Native>();
-    }
-
-    #[test]
-    fn they_are_not_forked_before_their_time_and_never_for_another_owner() {
-        crate::spares::they_are_not_forked_before_their_time_and_never_for_another_owner::<anyfork_conformance::Native>(
-        );
-    }
-
-    #[test]
-    fn who_ends_with_the_template() {
-        crate::spares::who_ends_with_the_template::<anyfork_conformance::Native>();
-    }
-
-    #[test]
-    fn one_that_cannot_be_forked_is_told() {
-        crate::spares::one_that_cannot_be_forked_is_told::<anyfork_conformance::Native>();
-    }
-
-    #[test]
-    fn one_that_gets_what_is_malformed_ends_alone() {
-        crate::spares::one_that_gets_what_is_malformed_ends_alone::<anyfork_conformance::Native>();
-    }
+    in_advance::the_order_may_be_cut_anywhere;
+    in_advance::a_huge_number_stops_nothing_else;
+    in_advance::the_last_id_is_the_last;
+    in_advance::ids_in_use_are_the_clients_own_affair;
+    in_advance::who_ends_with_the_template;
+    in_advance::one_that_gets_what_is_malformed_ends_alone;
 }
 
 /// The server in an interpreter, which is greeted on its socket.

@@ -1,5 +1,8 @@
 //! Python's server where it meets what programs do to their interpreter. What all servers have in common is in `conformance/`.
 
+#[path = "python/spares.rs"]
+mod spares;
+
 use anyfork::{Command, ErrorKind, NO_ARGS, Perl, Process, Python, Stdio, Template, Worker};
 use anyfork_tests::{LONG, answer, children, signal, wait_until};
 use rustix::process::Signal;

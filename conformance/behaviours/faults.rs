@@ -45,12 +45,16 @@ pub(crate) fn template_of_a_fresh_user<S: Subject>() -> (Template<S::Server>, u3
     (S::process().call(S::name("become_user"), [user]).template().unwrap(), user)
 }
 
-/// How many processes the template's user may have. Another user would need a capability for that; a thread can have a user of its own.
+/// How many processes the template's user may have.
 pub(crate) fn limit_processes(template: u32, user: u32, most: Option<u64>) {
-    let most = most.or(getrlimit(Resource::Nproc).current);
+    limit(template, user, Resource::Nproc, most.or(getrlimit(Resource::Nproc).current));
+}
+
+/// Sets a limit of a template of another user. Another user would need a capability for that; a thread can have a user of its own.
+pub(crate) fn limit(template: u32, user: u32, resource: Resource, current: Option<u64>) {
     let limit = move || {
         rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(user)).unwrap();
-        set_limit(template, Resource::Nproc, most);
+        set_limit(template, resource, current);
     };
     std::thread::spawn(limit).join().unwrap();
 }

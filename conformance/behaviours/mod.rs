@@ -8,6 +8,7 @@ pub(crate) mod owner;
 pub(crate) mod preparation;
 pub(crate) mod signals;
 pub(crate) mod sockets;
+pub(crate) mod spares;
 pub(crate) mod starts;
 pub(crate) mod templates;
 

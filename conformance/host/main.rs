@@ -1,7 +1,7 @@
 //! A program that tests kill and listen to: one scenario, with one server, per run. It tells facts on standard output, one `key value` per line, waits where a
 //! test is to look or to disturb, and ends with `end`.
 
-use anyfork::{Binds, NO_ARGS, Worker};
+use anyfork::{Binds, NO_ARGS, Reserves, Worker};
 use anyfork_conformance::{InPerl, InPython, Native, Subject, end, park, run};
 use std::fmt::Display;
 use std::io::BufRead;
@@ -14,6 +14,8 @@ fn main() {
     match arguments[..] {
         ["bound", "native", _] => bound::<Native>(),
         ["bound", "python", _] => bound::<InPython>(),
+        ["spares", "native", witness] => spares::<Native>(witness),
+        ["spares", "python", witness] => spares::<InPython>(witness),
         [scenario, "native", witness] => play::<Native>(scenario, witness),
         [scenario, "python", witness] => play::<InPython>(scenario, witness),
         [scenario, "perl", witness] => play::<InPerl>(scenario, witness),
@@ -92,6 +94,23 @@ fn bound<S: Subject<Server: Binds>>() {
     say("keeping", dropped.pid());
     drop(dropped);
     say("bound", list(bound.iter().chain([&orphan]).map(Worker::pid)));
+    pause("ready");
+}
+
+/// Forks in advance, of which two are taken.
+fn spares<S: Subject<Server: Binds + Reserves>>(witness: &str) {
+    let template = S::template();
+    template.spares(0..=4).unwrap();
+    while template.spares_waiting() < 4 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    let forks = anyfork_tests::children(template.pid());
+    let free = template.fork().arg(witness).run(S::name("go_on_after_eof")).unwrap();
+    let (bound, _) = park::<S>(template.fork().die_with_owner(true));
+    assert!(forks.contains(&free.pid()) && forks.contains(&bound.pid()));
+    let ends = forks.into_iter().filter(|pid| *pid != free.pid()).chain([template.pid()]);
+    say("free", free.pid());
+    say("ends", list(ends));
     pause("ready");
 }
 

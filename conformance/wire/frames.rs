@@ -73,6 +73,11 @@ pub(crate) fn mark(id: u64, role: u8) -> Vec<u8> {
     frame(MARK, 0, &[&id.to_le_bytes()[..], &[role]].concat())
 }
 
+pub(crate) fn spares(first: u64, count: u32, delay: std::time::Duration) -> Vec<u8> {
+    let delay = delay.as_micros() as u32;
+    frame(SPARES, 0, &[&first.to_le_bytes()[..], &count.to_le_bytes(), &delay.to_le_bytes()].concat())
+}
+
 /// Sends all of it, the descriptors with the first octet. False: nobody is there any more.
 pub(crate) fn send(to: &UnixStream, octets: &[u8], fds: &[BorrowedFd<'_>]) -> bool {
     let mut space = vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];

@@ -76,7 +76,7 @@ pub use policy::{Policy, set_policy};
 pub use process::{DEFAULT_DEADLINE, NO_ARGS, Process};
 pub use pty::{Pty, PtySize};
 pub use python::Python;
-pub use served::{Binds, Evaluates, Native, Runs, Server};
+pub use served::{Binds, Evaluates, Native, Reserves, Runs, Server};
 pub use spares::Spares;
 pub use starting::{Started, Starting};
 pub use status::{ExitStatus, Usage};

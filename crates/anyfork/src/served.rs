@@ -16,6 +16,7 @@ use crate::python::Python;
 /// | confirms that the function has been entered | yes | yes | yes, by a wrapper |
 /// | exit statuses of forks | yes | yes | of the kernel, Linux 6.15 or newer |
 /// | [`die_with_owner`](crate::Process::die_with_owner) | yes | yes | (does not compile) |
+/// | [`spares`](crate::Template::spares) | yes | yes | (does not compile) |
 pub trait Server: sealed::Server {}
 
 /// The program itself: a new process runs its entries, and those of modules that it [loads](crate::Process::load).
@@ -41,6 +42,10 @@ pub trait Evaluates: Server {}
     message = "a process that is served by `{Self}` cannot be bound to the end of this program"
 )]
 pub trait Binds: Server {}
+
+/// A server whose templates fork in advance.
+#[diagnostic::on_unimplemented(message = "a template that is served by `{Self}` forks nothing in advance")]
+pub trait Reserves: Server {}
 
 pub(crate) mod sealed {
     use super::Dialect;
@@ -83,3 +88,6 @@ impl Evaluates for Perl {}
 
 impl Binds for Native {}
 impl Binds for Python {}
+
+impl Reserves for Native {}
+impl Reserves for Python {}

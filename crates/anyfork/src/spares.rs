@@ -1,7 +1,7 @@
 //! Processes that a template forks in advance: `Template::spares`.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::served::Native;
+use crate::served::Reserves;
 use crate::template::Template;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -57,16 +57,17 @@ impl From<RangeInclusive<usize>> for Spares {
     }
 }
 
-impl Template<Native> {
+impl<S: Reserves> Template<S> {
     /// Keeps processes waiting that were forked in advance, each with its socket: a [`fork`](Template::fork) takes one if there is one, and only its orders have to arrive. Blocks for nothing but
     /// a message to the template, which forks in the background, after all starts that have been ordered.
     ///
     /// `template.spares(2..=8)`: eight wait, and when two are left, six more are forked. `0..=0` ends those that wait, and forks no more in advance. Called again, the new numbers hold.
     ///
-    /// A spare is a fork like any other: it has what the template has, its [`after_fork`](macro@crate::after_fork) functions have run, and it ends with the template and with the program
-    /// as long as nobody has taken it. It is used once. One that was killed is not handed out. If more are started at once than wait, the others are forked as usual.
+    /// A spare is a fork like any other: it has what the template has, its [`after_fork`](macro@crate::after_fork) functions (Python's `os.register_at_fork`) have run, and it ends with the template
+    /// and with the program as long as nobody has taken it. It is used once. One that was killed is not handed out. If more are started at once than wait, the others are forked as usual.
     ///
-    /// Only templates of the program itself have spares; those in Python and Perl do not yet.
+    /// Templates of the program itself and of [`Python`](crate::Python) have spares. For those of [`Perl`](crate::Perl) this does not compile: AnyEvent::Fork's server forks when it is told to, and at no
+    /// other time.
     ///
     /// Each costs a process, a descriptor here, and the memory that [`spares_memory`](Template::spares_memory) tells. The worker's socket was made by the template, so
     /// `SO_PEERCRED` (unix(7)) shows the template there. External programs ([`Template::command`]) use none.

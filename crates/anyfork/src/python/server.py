@@ -4,8 +4,9 @@ template, whose forks collect orders again. PROTOCOL.md says what goes through t
 The order of this file: the system, frames, failures, inputs, functions, a process that is prepared, a worker, a template.
 """
 
-# The C module: `signal` makes an enum member of each signal of a mask, in each fork.
+# The C modules: `signal` makes an enum member of each signal of a mask, in each fork; `socket` may be another one by then (gevent).
 import _signal
+import _socket
 import atexit
 import errno
 import fcntl
@@ -30,21 +31,23 @@ except (ImportError, OSError):
 VERSION = 4
 
 # As they are now: a program may put others into these modules in its preparation (gevent's monkey patches), which have threads, descriptors or children of their own.
-fork_process, make_poll, sleep, exit_now = os.fork, select.poll, time.sleep, os._exit
+fork_process, make_poll, sleep, clock, exit_now = os.fork, select.poll, time.sleep, time.monotonic, os._exit
 wait_for, wait_id, send_signal = os.waitpid, os.waitid, os.kill
 
 
 class Order:
     HELLO, ARGUMENT, SEALED_ARGUMENT, DESCRIPTORS, CALL, NAME, BUNDLE, BIND, TEMPLATE, RUN = range(1, 11)
-    FORK, EXEC, SIGNAL, MARK, OWN, END, BECOME, SPAWN, CONTEXT, LOAD, EVAL = range(11, 22)
+    FORK, EXEC, SIGNAL, MARK, OWN, END, BECOME, SPAWN, CONTEXT, LOAD, EVAL, SPARES = range(11, 23)
 
 
 class Reply:
-    READY, STARTED, FAILED, EXITED, NOT_FORKED = range(129, 134)
+    READY, STARTED, FAILED, EXITED, NOT_FORKED, SPARE = range(129, 135)
 
 
 class Role:
     FREE, BOUND, PREPARING, TEMPLATE, WATCHED = range(5)
+    # Forked in advance, and nobody has said yet what it has become. Never travels.
+    SPARE = 5
 
 
 class Kind:
@@ -178,7 +181,8 @@ HEADER = struct.Struct("<IHH")
 MAX_PAYLOAD = 1 << 20
 MAX_TEXT = 64 * 1024
 NEAR, CHUNK = 4096, 64 * 1024
-CONTROL = socket.CMSG_SPACE(253 * 4)
+DESCRIPTORS_PER_MESSAGE = 253
+CONTROL = socket.CMSG_SPACE(DESCRIPTORS_PER_MESSAGE * 4)
 SOME, NOTHING, GONE = range(3)
 NONE, ROLE, ANY = struct.Struct(""), struct.Struct("<QB"), 0xFFFF
 
@@ -205,6 +209,7 @@ ORDERS = {
     Order.CONTEXT: (NONE, True, 0, 0),
     Order.LOAD: (NONE, True, 0, 0),
     Order.EVAL: (NONE, True, 0, ANY),
+    Order.SPARES: (struct.Struct("<QII"), False, 0, 0),
 }
 
 
@@ -333,6 +338,12 @@ def above_stdio(descriptor):
     return moved
 
 
+def rights_of(descriptors):
+    """What makes a message carry them."""
+    packed = struct.pack(f"{len(descriptors)}i", *descriptors)
+    return [(socket.SOL_SOCKET, socket.SCM_RIGHTS, packed)] if descriptors else []
+
+
 def announce(to, kind):
     """Sends the one reply of a process, with its pidfd. False: nobody waits for it any more."""
     pid = os.getpid()
@@ -340,7 +351,7 @@ def announce(to, kind):
         pidfd = [os.pidfd_open(pid)]
     except (OSError, AttributeError):
         pidfd = []
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", *pidfd))] if pidfd else []
+    rights = rights_of(pidfd)
     # Too many descriptors of this user are under way (unix(7)): until those who wait take them in, or else without one.
     patience = 500
     while True:
@@ -982,7 +993,11 @@ def finish(code, is_interrupted):
 MOST_UNREAD = 64 * 1024
 # How often the parent is looked at where there are no pidfds, in milliseconds.
 LOOK = 250
+# How often reports are tried again that wait for others to take their descriptors in, in milliseconds.
+JAMMED = 10
 EXITED = struct.Struct("<IHHQII5Q")
+SHORT_REPORT = struct.Struct("<IHHQI")
+LAST_ID = (1 << 64) - 1
 
 
 def forget_endings():
@@ -1003,6 +1018,15 @@ def forget_other_children():
     process = sys.modules.get("multiprocessing.process")
     if process:
         process._children = {child for child in process._children if child._parent_pid == os.getpid()}
+
+
+def make_pair():
+    """Two descriptors, connected."""
+    pair = [above_stdio(end.detach()) for end in _socket.socketpair()]
+    for descriptor in pair:
+        # They are not, if the program has set a default timeout.
+        os.set_blocking(descriptor, True)
+    return pair
 
 
 def wait_for_last_thread():
@@ -1032,14 +1056,19 @@ class Template:
         # Pid to id and role. The id is None if the order came from an earlier owner, who is not told any more.
         self.children = {}
         self.pids = {}
-        # Reports that the owner has not taken yet.
+        # Reports that the owner has not taken yet, and the descriptors that go with them, in order.
         self.reports = bytearray()
+        self.report_descriptors = []
+        # What is to be forked in advance: ids, and when each of the batch may be.
+        self.batches = []
         # Fork no more; end when nobody depends on this process.
         self.is_ending = False
         self.block_signals()
         self.poll = make_poll()
         self.poll.register(self.wakeup, select.POLLIN)
         self.poll.register(process.socket, select.POLLIN)
+        # More descriptors of this user are under way than the system allows: it sends none now.
+        self.is_jammed = False
         # The socket is at its end; only the owner's pidfd tells now.
         self.is_alone = False
         self.watch_owner()
@@ -1084,20 +1113,31 @@ class Template:
         """Sleeps, then does all there is to do. In a fork: its socket and role."""
         if self.is_ending and not self.has_dependents():
             exit_now(0)
-        ready = {descriptor for descriptor, _ in self.poll.poll(LOOK if self.watches_parent else None)}
+        ready = {descriptor for descriptor, _ in self.poll.poll(self.timeout())}
         owner = self.process.owner
         if self.process.owner_pidfd in ready or (self.watches_parent and os.getppid() != owner):
             self.read_last_orders()
             self.end()
         self.send_reports()
-        if self.process.socket.fileno() in ready:
+        has_orders = self.process.socket.fileno() in ready
+        if has_orders:
             child = self.take_orders()
             if child is not None:
                 return child
         if self.wakeup in ready:
             os.read(self.wakeup, 4096)
             self.collect()
-        return None
+        # Orders first: what is started now does not wait for what may be started later.
+        return None if has_orders else self.fork_due_spare()
+
+    def timeout(self):
+        """How long it may sleep, in milliseconds; None: as long as nothing happens."""
+        times = [LOOK] if self.watches_parent else []
+        if self.is_jammed:
+            times.append(JAMMED)
+        if self.batches and not self.reports:
+            times.append(max(0, (self.batches[0][1] - clock()) * 1000))
+        return min(times, default=None)
 
     def take_orders(self):
         filled = self.process.inbox.fill(self.process.socket, socket.MSG_DONTWAIT)
@@ -1108,7 +1148,7 @@ class Template:
             if not self.is_ending or (self.process.owner_pidfd is None and not self.watches_parent):
                 self.end()
             self.is_alone = True
-            self.reports.clear()
+            self.drop_reports()
             self.poll.unregister(self.process.socket)
         return None
 
@@ -1131,40 +1171,82 @@ class Template:
             self.mark(*values)
         elif kind == Order.OWN:
             self.own(*values, descriptors)
+        elif kind == Order.SPARES:
+            self.order_spares(*values)
         elif kind == Order.END:
             self.is_ending = True
+            self.batches.clear()
+            # The owner has said what became of those that it took.
+            self.kill(Role.SPARE)
         elif kind in (Order.EXEC, Order.SPAWN):
             self.refuse(values[0], descriptors, not_understood("a Python template starts no programs"))
         else:
             raise Malformed("an order for a process that is no template yet")
         return None
 
+    def order_spares(self, first, count, delay):
+        if count > 0 and not self.is_ending:
+            ids = range(first, min(first + count, LAST_ID))
+            self.batches.append((ids, clock() + delay / 1_000_000))
+
     def fork(self, number, role, descriptors):
         """A failed fork is one failed request."""
         if not descriptors:
             return self.refuse(number, descriptors, None)
-        if not is_single():
-            return self.refuse(number, descriptors, has_threads("fork"))
         try:
-            pid = fork_process()
-        except OSError as error:
-            return self.refuse(number, descriptors, Failure.system("fork in the template", error.errno))
-        except Exception as error:
-            # Of an audit hook.
-            failure = Failure(Kind.PREPARATION, "fork in the template", "", describe_briefly(error))
+            pid = self.make(number, role)
+        except Failure as failure:
             return self.refuse(number, descriptors, failure)
         if pid == 0:
             return descriptors[0], role
         os.close(descriptors[0])
-        self.children[pid] = number, role
-        self.pids[number] = pid
         return None
+
+    def fork_due_spare(self):
+        """Forks in advance, one at a time. The owner gets its end of the socket with the report."""
+        # None of which the owner could not be told: it has more than it takes.
+        if self.reports or not self.batches or self.batches[0][1] > clock():
+            return None
+        ids, due = self.batches.pop(0)
+        if len(ids) > 1:
+            self.batches.insert(0, (ids[1:], due))
+        try:
+            ours, theirs = make_pair()
+        except OSError as error:
+            return self.report(Reply.NOT_FORKED, ids[0], error.errno)
+        try:
+            pid = self.make(ids[0], Role.SPARE)
+        except Failure as failure:
+            close_all((ours, theirs))
+            return self.report(Reply.NOT_FORKED, ids[0], failure.code)
+        if pid == 0:
+            # Or nobody here would see it close there.
+            os.close(ours)
+            return theirs, Role.SPARE
+        os.close(theirs)
+        return self.report(Reply.SPARE, ids[0], pid, ours)
+
+    def make(self, number, role):
+        """The number of the new process; 0: this is the new process."""
+        if not is_single():
+            raise has_threads("fork")
+        step = "fork in the template"
+        try:
+            pid = fork_process()
+        except OSError as error:
+            raise Failure.system(step, error.errno) from None
+        except Exception as error:
+            # Of an audit hook.
+            raise Failure(Kind.PREPARATION, step, "", describe_briefly(error)) from None
+        if pid != 0:
+            self.children[pid] = number, role
+            self.pids[number] = pid
+        return pid
 
     def refuse(self, number, descriptors, failure):
         """The reason goes to the socket that came with the order, if it came."""
         if not descriptors:
-            self.reports += struct.pack("<IHHQI", 12, Reply.NOT_FORKED, 0, number, errno.EMFILE)
-            return self.send_reports()
+            return self.report(Reply.NOT_FORKED, number, errno.EMFILE)
         try:
             with adopt_socket(descriptors[0]) as asked:
                 failure.send(asked, socket.MSG_DONTWAIT)
@@ -1184,9 +1266,10 @@ class Template:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, ())
         process, inbox = self.process, self.process.inbox
         os.dup2(descriptor, process.socket.fileno(), inheritable=False)
-        close_all((descriptor, self.wakeup, self.waker, *inbox.descriptors))
+        # Others' sockets too, which have not been sent yet.
+        close_all((descriptor, self.wakeup, self.waker, *inbox.descriptors, *self.report_descriptors))
         inbox.clear()
-        process.role = role
+        process.role = Role.PREPARING if role == Role.SPARE else role
         if role == Role.BOUND and not libc:
             process.fail(Failure.system("die_with_owner", errno.ENOSYS))
         if role != Role.FREE:
@@ -1201,11 +1284,15 @@ class Template:
             os.close(process.owner_pidfd)
         process.owner, process.owner_pidfd = owner, descriptors[0] if descriptors else None
         self.watch_owner()
+        self.batches.clear()
         self.pids.clear()
-        self.children = {pid: (None, role) for pid, (_, role) in self.children.items()}
+        # Nobody will say what a spare has become. If it still waits, it reads the end of its orders.
+        roles = {pid: Role.FREE if role == Role.SPARE else role for pid, (_, role) in self.children.items()}
+        self.children = {pid: (None, role) for pid, role in roles.items()}
         # It reads until it finds the answer, so this does not block for long.
-        process.socket.sendall(self.reports, socket.MSG_NOSIGNAL)
-        self.reports.clear()
+        self.flush_reports(0)
+        self.is_jammed = False
+        self.poll.modify(process.socket, select.POLLIN)
         if not announce(process.socket, Reply.READY):
             self.end()
 
@@ -1250,35 +1337,60 @@ class Template:
                 self.send_reports()
             wait_for(pid, 0)
 
+    def report(self, kind, number, value, *descriptors):
+        self.reports += SHORT_REPORT.pack(SHORT_REPORT.size - HEADER.size, kind, len(descriptors), number, value)
+        self.report_descriptors += descriptors
+        self.send_reports()
+
     def send_reports(self):
         """Never blocks: what the owner does not take now is kept."""
         if self.is_alone or not self.reports:
             return
+        self.is_jammed = False
         try:
-            flags = socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL
-            while self.reports:
-                del self.reports[: self.process.socket.send(self.reports, flags)]
+            self.flush_reports(socket.MSG_DONTWAIT)
         except BlockingIOError:
             pass
-        except OSError:
-            # Nobody is there to read them.
-            self.reports.clear()
-        wanted = select.POLLIN | (select.POLLOUT if self.reports else 0)
+        except OSError as error:
+            self.is_jammed = error.errno == errno.ETOOMANYREFS
+            if not self.is_jammed:
+                # Nobody is there to read them.
+                self.drop_reports()
+        wanted = select.POLLIN | (select.POLLOUT if self.reports and not self.is_jammed else 0)
         self.poll.modify(self.process.socket, wanted)
+
+    def flush_reports(self, flags):
+        """All descriptors of a frame have come when its last octet has."""
+        reports, descriptors = self.reports, self.report_descriptors
+        while reports:
+            batch = descriptors[:DESCRIPTORS_PER_MESSAGE]
+            octets = reports[:1] if len(batch) < len(descriptors) else reports
+            sent = self.process.socket.sendmsg([octets], rights_of(batch), flags | socket.MSG_NOSIGNAL)
+            del reports[:sent], descriptors[: len(batch)]
+            close_all(batch)
+
+    def drop_reports(self):
+        self.reports.clear()
+        close_all(self.report_descriptors)
+        self.report_descriptors.clear()
 
     def has_dependents(self):
         """Whether a child lives to which the end of this process would send a signal."""
-        return any(role in (Role.BOUND, Role.PREPARING, Role.WATCHED) for _, role in self.children.values())
+        dependent = (Role.BOUND, Role.PREPARING, Role.WATCHED, Role.SPARE)
+        return any(role in dependent for _, role in self.children.values())
 
     def end(self):
         """The owner is gone, or wants this template no more. The kernel kills those that armed their death signal."""
+        self.kill(Role.BOUND, Role.PREPARING, Role.TEMPLATE)
+        exit_now(0)
+
+    def kill(self, *roles):
         for pid, (_, role) in self.children.items():
-            if role not in (Role.FREE, Role.WATCHED):
+            if role in roles:
                 try:
                     send_signal(pid, _signal.SIGKILL)
                 except OSError:
                     pass
-        exit_now(0)
 
 
 def main(descriptor):

@@ -27,11 +27,11 @@ use std::time::Duration;
 /// With so many bytes of reports unread, no more orphans are reported.
 const MOST_UNREAD: usize = 64 * 1024;
 
-/// How long until reports are sent again that wait for others than the owner.
-const AGAIN: Duration = Duration::from_millis(5);
-
 /// How often the parent is looked at where there are no pidfds.
 const LOOK: Duration = Duration::from_millis(250);
+
+/// How often reports are tried again that wait for others to take their descriptors in.
+const JAMMED: Duration = Duration::from_millis(10);
 
 struct Template {
     process: Process,
@@ -40,7 +40,7 @@ struct Template {
     /// Reports that the owner has not taken yet.
     reports: Outbox,
     /// Of this user's descriptors are too many under way (unix(7)): that the socket is writable says nothing then.
-    is_crowded: bool,
+    is_jammed: bool,
     spares: Spares,
     /// Fork no more; end when nobody depends on this process.
     ending: bool,
@@ -101,7 +101,7 @@ pub(super) fn serve(mut process: Process) -> Process {
         deaf,
         reaper: Reaper::default(),
         reports: Outbox::default(),
-        is_crowded: false,
+        is_jammed: false,
         spares: Spares::default(),
         ending: false,
         alone: false,
@@ -150,9 +150,9 @@ impl Template {
 
     /// Sleeps until there are orders, a child has ended, or the owner has.
     fn sleep(&self) -> io::Result<[bool; 3]> {
-        let waits_for_room = !self.reports.is_empty() && !self.is_crowded;
+        let waits_for_room = !self.reports.is_empty() && !self.is_jammed;
         let orders = if waits_for_room { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
-        let again = (!self.reports.is_empty() && self.is_crowded && !self.alone).then_some(AGAIN);
+        let jammed = (!self.reports.is_empty() && self.is_jammed && !self.alone).then_some(JAMMED);
         let mut polls: SmallVec<[PollFd<'_>; 3]> = SmallVec::new();
         polls.push(PollFd::new(&self.deaf, PollFlags::IN));
         if !self.alone {
@@ -164,7 +164,7 @@ impl Template {
         }
         let look = self.watches_parent.then_some(LOOK);
         let spares = if self.reports.is_empty() { self.spares.timeout() } else { None };
-        let timeout = [self.reaper.timeout(), look, again, spares].into_iter().flatten().min();
+        let timeout = [self.reaper.timeout(), look, jammed, spares].into_iter().flatten().min();
         let timeout = timeout.and_then(|timeout| timeout.try_into().ok());
         rustix::io::retry_on_intr(|| rustix::event::poll(&mut polls, timeout.as_ref()))?;
         let ready = |index: usize| polls.get(index).is_some_and(|poll| !poll.revents().is_empty());
@@ -399,7 +399,7 @@ impl Template {
     /// Never blocks: what the owner does not take now is kept.
     fn send_reports(&mut self) {
         let sent = self.reports.flush(&self.process.socket, Blocking::No);
-        self.is_crowded = sent.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock);
+        self.is_jammed = sent.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock);
     }
 
     /// What the owner has said of its children before it ended: who of them may go on, and who is to get a signal.
