@@ -99,7 +99,8 @@ impl<S: Reserves> Template<S> {
         self.line().waiting_spares().len()
     }
 
-    /// The private memory of all that wait, in bytes, as the kernel counts it (proc_pid_smaps_rollup(5)): what would be free without them. Reads one file each.
+    /// The private memory of all that wait, in bytes, as the kernel counts it (proc_pid_smaps_rollup(5)): what would be free without them. Reads one file each. It means nothing for an interpreter
+    /// in a PID namespace of its own, whose forks have numbers that mean others here.
     pub fn spares_memory(&self) -> u64 {
         let pids = self.line().waiting_spares();
         pids.into_iter().filter_map(private_memory).sum()

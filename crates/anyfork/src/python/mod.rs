@@ -46,6 +46,8 @@ use std::path::Path;
 /// ([`from_command`](Python::from_command)). Random generators are the same in all forks, but for those of `random`, `ssl` and others that reseed themselves
 /// (`os.register_at_fork`); numpy's global one does not.
 ///
+/// [Spares](crate::Template::spares) reseed as all forks do, when they are forked. A signal of the terminal that comes while they wait ends them, and others are forked.
+///
 /// The server that runs in the interpreter is part of this crate, pure Python without dependencies, and is not installed anywhere. It is started by `-c`: the first entry of `sys.path` is the current
 /// directory, and `PYTHONPATH` and the like count. A template of Python starts no external programs ([`Template::command`](crate::Template::command) is for [`Native`](crate::Native) ones).
 #[derive(Debug)]
