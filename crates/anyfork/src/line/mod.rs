@@ -3,29 +3,29 @@
 //! Nothing here blocks but the wait for the end of a template that is a child, and no thread reads it: whoever wants to know something takes in what has come, for everybody.
 
 mod pool;
+mod reports;
 
-use crate::channel::{Descriptors, Dialect, Filled, Inbox, Outbox};
+use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
 use crate::maker::Maker;
 use crate::queue::{Outcome, Place, Queue, Seat};
 use crate::request::Request;
-use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
-use crate::sys::socket::{self, Blocking};
+use crate::sys::socket;
 use crate::sys::wait::{self, Which};
 use crate::watch::{self, Watch};
-use crate::wire::{Order, Reply, Role};
+use crate::wire::{Order, Role};
 use rustix::event::PollFlags;
-use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use pool::Pool;
 pub(crate) use pool::Spare;
+pub(crate) use reports::Fate;
+use reports::Incoming;
 
 /// Every so many fork orders the reports are taken in, so that a program that never waits for a worker does not fill the socket.
 const COLLECT_EVERY: u64 = 32;
@@ -33,21 +33,9 @@ const COLLECT_EVERY: u64 = 32;
 /// How long a template that is a child may take from the end of its socket to its own.
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
-/// Statuses kept of adopted orphans that nobody has asked for yet. The oldest go first.
-const ORPHANS: usize = 4096;
-
 /// So many watches may have a line in them: the kernel lets a file be in 500 epoll sets that are in one other, and in fewer if there are more
 /// levels.
 const WITNESSES: usize = 64;
-
-/// What became of a fork order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
-    Running,
-    Ended(ExitStatus),
-    /// The template could not even receive its socket: errno.
-    NotForked(i32),
-}
 
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -84,17 +72,6 @@ impl Drop for Witness {
 pub(crate) struct Identity {
     pub(crate) pid: u32,
     pub(crate) pidfd: Option<OwnedFd>,
-}
-
-#[derive(Debug, Default)]
-struct Incoming {
-    inbox: Inbox,
-    fates: HashMap<u64, Fate>,
-    orphans: VecDeque<(u32, ExitStatus)>,
-    pool: Pool,
-    /// Why it did not become a template.
-    failure: Option<Error>,
-    closed: bool,
 }
 
 /// What a template is to make.
@@ -267,88 +244,6 @@ impl Line {
         self.take_reports();
     }
 
-    fn take_reports(&self) {
-        let mut incoming = self.incoming();
-        while !incoming.closed {
-            match incoming.inbox.fill(&self.socket, Blocking::No) {
-                Ok(Filled::Some) => {}
-                Ok(Filled::Nothing) => break,
-                Ok(Filled::End) | Err(_) => incoming.closed = true,
-            }
-            while let Some(message) = incoming.inbox.next().transpose() {
-                let Ok(message) = message else {
-                    incoming.closed = true;
-                    break;
-                };
-                match Reply::parse(message.frame.get()) {
-                    Ok(reply) => self.take_in(&mut incoming, reply, message.descriptors),
-                    // Not a template: nothing it says can be trusted.
-                    Err(_) => incoming.closed = true,
-                }
-            }
-        }
-        if incoming.closed {
-            self.wait_for_child();
-        }
-    }
-
-    fn take_in(&self, incoming: &mut Incoming, reply: Reply, mut descriptors: Descriptors) {
-        match reply {
-            Reply::Ready { pid } => {
-                let _ = self.template.set(Identity { pid, pidfd: descriptors.pop() });
-            }
-            Reply::Exited(record) => {
-                let status = ExitStatus::of_record(&record);
-                incoming.pool.ended(record.id);
-                match incoming.fates.get_mut(&record.id) {
-                    Some(fate) => *fate = Fate::Ended(status),
-                    None if record.id == 0 => {
-                        incoming.orphans.truncate(ORPHANS - 1);
-                        incoming.orphans.push_front((record.pid, status));
-                    }
-                    None => {}
-                }
-            }
-            Reply::NotForked { id, errno } => match incoming.fates.get_mut(&id) {
-                Some(fate) => *fate = Fate::NotForked(errno),
-                None => incoming.pool.failed(),
-            },
-            Reply::Spare { id, pid } => match descriptors.pop() {
-                Some(socket) => {
-                    if incoming.pool.came(Spare { id, pid, socket }) {
-                        incoming.fates.insert(id, Fate::Running);
-                    }
-                }
-                // This process cannot have its socket, and so it ends.
-                None => incoming.pool.failed(),
-            },
-            Reply::Failed(failure) => incoming.failure = Some(Error::reported(failure)),
-            Reply::Started { .. } => {}
-        }
-    }
-
-    /// Looks up what became of an order, as far as it has been taken in.
-    pub(crate) fn fate(&self, id: u64) -> Fate {
-        self.incoming().fates.get(&id).copied().unwrap_or(Fate::Running)
-    }
-
-    /// Nobody will ask for the fate of this order any more.
-    pub(crate) fn forget(&self, id: u64) {
-        self.incoming().fates.remove(&id);
-    }
-
-    /// Why there is no template at the other end, if it has said so. Told once.
-    pub(crate) fn take_failure(&self) -> Option<Error> {
-        self.incoming().failure.take()
-    }
-
-    /// The status of an orphan that the template adopted.
-    pub(crate) fn take_orphan(&self, pid: u32) -> Option<ExitStatus> {
-        let orphans = &mut self.incoming().orphans;
-        let index = orphans.iter().position(|(orphan, _)| *orphan == pid)?;
-        orphans.remove(index).map(|(_, status)| status)
-    }
-
     /// Gives the socket away: what comes on it is for somebody else.
     pub(crate) fn give_away(&self) -> io::Result<OwnedFd> {
         let socket = self.socket.try_clone()?;
@@ -379,10 +274,6 @@ impl Line {
         {
             wait::reap(Which::Pidfd(pidfd.as_fd()));
         }
-    }
-
-    fn incoming(&self) -> MutexGuard<'_, Incoming> {
-        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn outgoing(&self) -> MutexGuard<'_, Queue> {

@@ -5,7 +5,6 @@ mod prepare;
 mod program;
 mod reaper;
 mod run;
-mod spares;
 mod template;
 
 use crate::channel::{Descriptors, Inbox};

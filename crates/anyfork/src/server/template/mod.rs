@@ -1,25 +1,24 @@
 //! A template: forks on request, reports how its children ended, and ends with its owner.
 
-use super::program::{self, Compiled, Starter};
-use super::reaper::{Child, Reaper};
-use super::spares::Spares;
-use super::{Owner, Process, announce, has_threads, prepare, send_failure};
-use crate::channel::{Descriptors, Filled, Message, Outbox};
-use crate::entry::AFTER_FORK;
-use crate::handover::{self, Nonce};
-use crate::modules;
-use crate::outcome::catch_panic;
+mod fork;
+mod launch;
+mod spares;
+
+use crate::channel::{Filled, Message, Outbox};
+use crate::handover::Nonce;
+use crate::server::program::Starter;
+use crate::server::reaper::Reaper;
+use crate::server::{Owner, Process, announce, has_threads};
 use crate::sys::exit;
-use crate::sys::fork::{self, Fork};
 use crate::sys::launch::{Stacks, Started};
 use crate::sys::signal::{self, Deaf};
-use crate::sys::socket::{self, Blocking};
+use crate::sys::socket::Blocking;
 use crate::sys::threads::{self, SingleThread};
-use crate::trace;
-use crate::wire::{Failure, FailureKind, Malformed, Order, Reply, Role};
+use crate::wire::{Failure, Malformed, Order, Reply, Role};
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{DumpableBehavior, Signal};
 use smallvec::SmallVec;
+use spares::Spares;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -230,154 +229,6 @@ impl Template {
         Ok(Became::Same)
     }
 
-    /// A failed fork is one failed request: the reason goes to the socket that came with it.
-    fn fork(&mut self, id: u64, role: Role, exec: Option<Nonce>, socket: Option<OwnedFd>) -> Became {
-        let Some(socket) = socket else {
-            self.descriptors_were_lost(id);
-            return Became::Same;
-        };
-        match self.make(id, role) {
-            Ok(Fork::Child(single)) => return Became::Child { single, socket, role, exec },
-            Ok(Fork::Parent(_)) => {}
-            Err(failure) => send_failure(socket, failure, Blocking::No),
-        }
-        Became::Same
-    }
-
-    /// Forks in advance. The owner gets its end of the socket with the report.
-    fn fork_spare(&mut self, id: u64) -> Became {
-        // Who has something to do goes first: a few in a row take a millisecond.
-        rustix::thread::sched_yield();
-        let made = socket::pair().map_err(|error| Failure::system("make a socket pair", &error));
-        let made = made.and_then(|(ours, theirs)| Ok((self.make(id, Role::Spare)?, ours, theirs)));
-        match made {
-            // The owner's end is closed here, or nobody here would see it close there.
-            Ok((Fork::Child(single), _, socket)) => {
-                return Became::Child { single, socket, role: Role::Spare, exec: None };
-            }
-            Ok((Fork::Parent(pid), ours, _)) => {
-                self.reply(&Reply::Spare { id, pid }, Some(ours));
-            }
-            Err(failure) => self.reply(&Reply::NotForked { id, errno: failure.errno }, None),
-        }
-        Became::Same
-    }
-
-    fn make(&mut self, id: u64, role: Role) -> Result<Fork, Failure> {
-        let span = trace::Fork::new();
-        let proof = threads::single().map_err(|threads| has_threads("fork", &threads))?;
-        let forked = fork::fork(proof).map_err(|error| Failure::system("fork in the template", &error))?;
-        match &forked {
-            Fork::Child(_) => span.go_on_inside(),
-            Fork::Parent(pid) => {
-                self.reaper.add(*pid, Child { id: Some(id), role });
-                span.made(*pid);
-            }
-        }
-        Ok(forked)
-    }
-
-    /// Starts an external program. As a failed fork, a failed start is one failed request.
-    fn spawn(&mut self, id: u64, role: Role, octets: Vec<u8>, mut descriptors: Descriptors) {
-        if descriptors.is_empty() {
-            return self.descriptors_were_lost(id);
-        }
-        let mut socket = descriptors.remove(0);
-        let started = program::compile(octets, &mut socket, &mut descriptors, &self.starter).and_then(|compiled| {
-            let Compiled { launch, entry: None } = compiled else {
-                return Err(prepare::not_understood(Malformed("an entry for a program that is not forked")));
-            };
-            // A fork as such fails for want of something; namespaces fail for themselves.
-            let wants =
-                |error: &io::Error| matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::OutOfMemory);
-            let namespaces = launch.has_namespaces();
-            launch.start(&mut self.stacks).map_err(|error| match namespaces && !wants(&error) {
-                true => Failure::system("namespaces", &error),
-                false => Failure::system("fork in the template", &error),
-            })
-        });
-        match started {
-            Ok(started) => {
-                self.reaper.add(started.pid, Child { id: Some(id), role });
-                self.is_hidden |= started.hides_memory();
-                self.under_way.push(started);
-            }
-            Err(failure) => send_failure(socket, failure, Blocking::No),
-        }
-    }
-
-    fn descriptors_were_lost(&mut self, id: u64) {
-        let errno = rustix::io::Errno::MFILE.raw_os_error();
-        self.reply(&Reply::NotForked { id, errno }, None);
-    }
-
-    /// Takes back the memory of programs that have become themselves.
-    fn recycle(&mut self) {
-        for index in (0..self.under_way.len()).rev() {
-            let started = &self.under_way[index];
-            if !self.reaper.has(started.pid) {
-                started.note_end();
-            }
-            if started.has_left() {
-                self.under_way.swap_remove(index).recycle(&mut self.stacks);
-            }
-        }
-        // Not before: the new user could debug the new process, and so write to this memory.
-        if self.is_hidden && !self.under_way.iter().any(Started::hides_memory) {
-            self.is_hidden = false;
-            self.show();
-        }
-    }
-
-    /// Lets this process be debugged again as before.
-    fn show(&self) {
-        if self.starter.can_be_debugged {
-            let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
-        }
-    }
-
-    /// In the child: what belongs to the template is closed or forgotten, what was queued is inherited.
-    fn into_child(self, single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Nonce>) -> Process {
-        if self.is_hidden {
-            self.show();
-        }
-        let Template { process, deaf, reaper, reports, starter, under_way, stacks, .. } = self;
-        deaf.hear();
-        under_way.into_iter().for_each(Started::forget);
-        stacks.forget();
-        // Their memory stays shared with the template as long as it is not touched.
-        let Outbox { descriptors, bytes, .. } = reports;
-        // Others' sockets, which have not been sent yet.
-        drop(descriptors);
-        std::mem::forget((reaper, bytes));
-        let Process { socket: own, inbox, inputs, owner, .. } = process;
-        drop(own);
-        inbox.leave();
-        // The user's hooks may make threads.
-        let single = (AFTER_FORK.is_empty() && !modules::have_after_fork()).then_some(single);
-        let is_spare = role == Role::Spare;
-        let role = if is_spare { Role::Preparing } else { role };
-        let mut process = Process { inputs, role, single, ..Process::new(socket, owner) };
-        if role != Role::Free {
-            end_with_parent(starter.pid);
-        }
-        if let Some(nonce) = exec {
-            let failure = handover::exec(&process, &nonce);
-            process.fail(failure);
-        }
-        let called = AFTER_FORK.iter().try_for_each(|function| {
-            catch_panic(function).map_err(|panic| format!("it panicked {panic}"))?;
-            Ok(())
-        });
-        if let Err(why) = called.and_then(|()| modules::after_fork()) {
-            process.fail(Failure::new(FailureKind::Preparation, "after_fork", "", why));
-        }
-        if is_spare {
-            process.wait_in_advance();
-        }
-        process
-    }
-
     fn collect(&mut self, ended: Option<u32>) {
         let Template { reaper, reports, process, .. } = self;
         reaper.collect(ended, |record| {
@@ -431,14 +282,6 @@ impl Template {
     fn end(&self) -> ! {
         self.reaper.kill_dependents();
         exit::now(0)
-    }
-}
-
-/// Arms the death signal of a child whose parent may have ended since the fork. The parent has one thread, for as long as it lives.
-fn end_with_parent(parent: u32) {
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    if self::parent() != parent {
-        exit::now(0);
     }
 }
 

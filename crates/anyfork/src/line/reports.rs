@@ -1,0 +1,122 @@
+//! What comes on a template's socket: reports, taken in for everybody by whoever asks first.
+
+use super::pool::{Pool, Spare};
+use super::{Identity, Line};
+use crate::channel::{Descriptors, Filled, Inbox};
+use crate::error::Error;
+use crate::status::ExitStatus;
+use crate::sys::socket::Blocking;
+use crate::wire::Reply;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{MutexGuard, PoisonError};
+
+/// Statuses kept of adopted orphans that nobody has asked for yet. The oldest go first.
+const ORPHANS: usize = 4096;
+
+/// What became of a fork order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Running,
+    Ended(ExitStatus),
+    /// The template could not even receive its socket: errno.
+    NotForked(i32),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Incoming {
+    pub(super) inbox: Inbox,
+    pub(super) fates: HashMap<u64, Fate>,
+    pub(super) orphans: VecDeque<(u32, ExitStatus)>,
+    pub(super) pool: Pool,
+    /// Why it did not become a template.
+    pub(super) failure: Option<Error>,
+    pub(super) closed: bool,
+}
+
+impl Line {
+    pub(super) fn take_reports(&self) {
+        let mut incoming = self.incoming();
+        while !incoming.closed {
+            match incoming.inbox.fill(&self.socket, Blocking::No) {
+                Ok(Filled::Some) => {}
+                Ok(Filled::Nothing) => break,
+                Ok(Filled::End) | Err(_) => incoming.closed = true,
+            }
+            while let Some(message) = incoming.inbox.next().transpose() {
+                let Ok(message) = message else {
+                    incoming.closed = true;
+                    break;
+                };
+                match Reply::parse(message.frame.get()) {
+                    Ok(reply) => self.take_in(&mut incoming, reply, message.descriptors),
+                    // Not a template: nothing it says can be trusted.
+                    Err(_) => incoming.closed = true,
+                }
+            }
+        }
+        if incoming.closed {
+            self.wait_for_child();
+        }
+    }
+
+    fn take_in(&self, incoming: &mut Incoming, reply: Reply, mut descriptors: Descriptors) {
+        match reply {
+            Reply::Ready { pid } => {
+                let _ = self.template.set(Identity { pid, pidfd: descriptors.pop() });
+            }
+            Reply::Exited(record) => {
+                let status = ExitStatus::of_record(&record);
+                incoming.pool.ended(record.id);
+                match incoming.fates.get_mut(&record.id) {
+                    Some(fate) => *fate = Fate::Ended(status),
+                    None if record.id == 0 => {
+                        incoming.orphans.truncate(ORPHANS - 1);
+                        incoming.orphans.push_front((record.pid, status));
+                    }
+                    None => {}
+                }
+            }
+            Reply::NotForked { id, errno } => match incoming.fates.get_mut(&id) {
+                Some(fate) => *fate = Fate::NotForked(errno),
+                None => incoming.pool.failed(),
+            },
+            Reply::Spare { id, pid } => match descriptors.pop() {
+                Some(socket) => {
+                    if incoming.pool.came(Spare { id, pid, socket }) {
+                        incoming.fates.insert(id, Fate::Running);
+                    }
+                }
+                // This process cannot have its socket, and so it ends.
+                None => incoming.pool.failed(),
+            },
+            Reply::Failed(failure) => incoming.failure = Some(Error::reported(failure)),
+            Reply::Started { .. } => {}
+        }
+    }
+
+    /// Looks up what became of an order, as far as it has been taken in.
+    pub(crate) fn fate(&self, id: u64) -> Fate {
+        self.incoming().fates.get(&id).copied().unwrap_or(Fate::Running)
+    }
+
+    /// Nobody will ask for the fate of this order any more.
+    pub(crate) fn forget(&self, id: u64) {
+        self.incoming().fates.remove(&id);
+    }
+
+    /// Why there is no template at the other end, if it has said so. Told once.
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.incoming().failure.take()
+    }
+
+    /// The status of an orphan that the template adopted.
+    pub(crate) fn take_orphan(&self, pid: u32) -> Option<ExitStatus> {
+        let orphans = &mut self.incoming().orphans;
+        let index = orphans.iter().position(|(orphan, _)| *orphan == pid)?;
+        orphans.remove(index).map(|(_, status)| status)
+    }
+
+    pub(super) fn incoming(&self) -> MutexGuard<'_, Incoming> {
+        self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
