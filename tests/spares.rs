@@ -15,8 +15,8 @@ mod owner;
 #[path = "spares/verbs.rs"]
 mod verbs;
 
-use anyfork::{ErrorKind, Process, Spares, Template, Worker};
-use anyfork_tests::{children, lives, stat, within};
+use anyfork::{ErrorKind, ExitStatus, Process, Spares, Template, Worker};
+use anyfork_tests::{LONG, children, lives, stat, within};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -44,7 +44,13 @@ fn is_gone(pid: u32) -> bool {
     stat(pid).is_none()
 }
 
+/// How it has ended, in bounded time.
+fn end(worker: &Worker) -> ExitStatus {
+    worker.wait_timeout(LONG).expect("a status").expect("it ends")
+}
+
 fn said(worker: &Worker) -> String {
+    worker.socket().set_read_timeout(Some(LONG)).unwrap();
     let mut text = String::new();
     worker.socket().read_to_string(&mut text).expect("its output");
     text
@@ -66,7 +72,7 @@ fn a_fork_takes_a_spare_with_what_the_template_has_and_it_is_used_once() {
     assert_eq!(pids.len(), 3);
     for worker in workers {
         assert_eq!(said(&worker), "inherited");
-        assert!(worker.wait().unwrap().success());
+        assert!(end(&worker).success());
     }
 }
 
@@ -76,11 +82,11 @@ fn they_are_filled_up_when_few_are_left() {
     template.spares(Spares::new(1..=4).delay(Duration::from_millis(20))).unwrap();
     until("four wait", || template.spares_waiting() == 4);
     for _ in 0..2 {
-        assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
+        assert!(end(&template.fork().run(echo).unwrap()).success());
     }
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(template.spares_waiting(), 2, "more than one is left");
-    assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
+    assert!(end(&template.fork().run(echo).unwrap()).success());
     until("four wait again", || template.spares_waiting() == 4);
     assert!(template.spares_memory() > 0);
 }
@@ -95,7 +101,7 @@ fn more_at_once_than_wait_are_forked_as_usual() {
         .into_iter()
         .map(|starting| {
             let worker = starting.wait().expect("a worker");
-            assert!(worker.wait().unwrap().success());
+            assert!(end(&worker).success());
             worker.pid()
         })
         .collect();
@@ -117,7 +123,7 @@ fn spares_end_with_their_template_and_workers_go_on() {
     assert!(lives(free.pid()) && lives(bound.pid()));
     assert!(lives(pid), "its bound worker keeps it");
     bound.kill().unwrap();
-    assert_eq!(bound.wait().unwrap().signal(), Some(9));
+    assert_eq!(end(&bound).signal(), Some(9));
     until("the template ends", || is_gone(pid));
     assert!(lives(free.pid()));
     drop(free);
@@ -126,7 +132,7 @@ fn spares_end_with_their_template_and_workers_go_on() {
 #[test]
 fn one_that_was_killed_is_not_handed_out() {
     let template = template();
-    template.spares(0..=3).unwrap();
+    template.spares(2..=3).unwrap();
     until("three wait", || template.spares_waiting() == 3);
     for pid in children(template.pid()) {
         rustix::process::kill_process(
@@ -137,7 +143,7 @@ fn one_that_was_killed_is_not_handed_out() {
     }
     until("they have ended", || children(template.pid()).is_empty());
     for _ in 0..4 {
-        assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
+        assert!(end(&template.fork().run(echo).unwrap()).success());
     }
     until("three wait again", || template.spares_waiting() == 3);
 }
@@ -164,7 +170,7 @@ fn none_wait_when_none_are_wanted_any_more() {
     until("four wait", || template.spares_waiting() == 4);
     template.spares(0..=0).unwrap();
     until("they end", || children(template.pid()).is_empty());
-    assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
+    assert!(end(&template.fork().run(echo).unwrap()).success());
     assert_eq!(template.spares_waiting(), 0);
 }
 

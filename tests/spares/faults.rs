@@ -34,7 +34,7 @@ fn a_start_that_gets_a_stopped_one_keeps_its_deadline_and_never_starts() {
     signal(pid, Signal::CONT);
     until("it ends", || is_gone(pid));
     assert!(!std::fs::exists(&*witness).unwrap());
-    assert!(template.fork().run(nothing).unwrap().wait().unwrap().success());
+    assert!(end(&template.fork().run(nothing).unwrap()).success());
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn one_that_goes_on_in_time_starts() {
     signal(pid, Signal::CONT);
     let worker = starting.wait().unwrap();
     assert_eq!(worker.pid(), pid);
-    assert!(worker.wait().unwrap().success());
+    assert!(end(&worker).success());
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn a_start_of_a_stopped_one_that_is_dropped_never_starts() {
     drop(template.fork().arg(&*witness).start(leave_a_sign));
     until("it is killed", || is_gone(pid));
     assert!(!std::fs::exists(&*witness).unwrap());
-    assert!(template.fork().run(nothing).unwrap().wait().unwrap().success());
+    assert!(end(&template.fork().run(nothing).unwrap()).success());
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn one_that_dies_after_it_was_taken_fails_its_start_alone() {
     let (template, pid) = (template, pid);
     let worker = template.fork().run(nothing).unwrap();
     assert_ne!(worker.pid(), pid);
-    assert!(worker.wait().unwrap().success());
+    assert!(end(&worker).success());
 }
 
 /// At every moment around its being taken.
@@ -103,7 +103,7 @@ fn whenever_one_is_killed_the_start_ends_and_the_next_works() {
             }
             Ok(worker) => {
                 assert_eq!(said(&worker), "inherited");
-                assert!(worker.wait().unwrap().success());
+                assert!(end(&worker).success());
             }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::ProcessGone, "{error}");
@@ -112,7 +112,7 @@ fn whenever_one_is_killed_the_start_ends_and_the_next_works() {
         }
         let worker = template.fork().blocking_socket(true).run(echo).unwrap();
         assert_eq!(said(&worker), "inherited");
-        assert!(worker.wait().unwrap().success());
+        assert!(end(&worker).success());
         until("all are gone", || children(template.pid()).len() <= 1);
     }
     eprintln!("{gone} of 60 starts failed");

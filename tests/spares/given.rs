@@ -1,7 +1,7 @@
 //! A template with spares goes to another program.
 
 use super::*;
-use anyfork_tests::{LONG, answer};
+use anyfork_tests::answer;
 use std::os::fd::OwnedFd;
 
 /// Takes a template up, has spares of its own, and tells who they are: those found, those that wait, the worker.
@@ -13,7 +13,7 @@ fn uses(mut socket: UnixStream, template: OwnedFd) -> Result<(), String> {
     until("two wait", || template.spares_waiting() == 2);
     let worker = template.fork().blocking_socket(true).run(echo).map_err(|error| error.to_string())?;
     let text = answer(&worker);
-    let code = worker.wait().map_err(|error| error.to_string())?.code();
+    let code = end(&worker).code();
     writeln!(socket, "{found} {} {text} {code:?}", worker.pid()).map_err(|error| error.to_string())?;
     // Until the other end has looked.
     let _ = socket.read(&mut [0]);

@@ -1,7 +1,7 @@
 //! The end of the program, and of the template, while spares wait and while they are used.
 
 use super::*;
-use anyfork_tests::{Host, LONG, Scratch, all_end_soon, host, signal, stop};
+use anyfork_tests::{Host, Scratch, all_end_soon, host, signal, stop};
 use rustix::process::Signal;
 
 struct Family {

@@ -37,7 +37,7 @@ fn report(mut socket: UnixStream, inputs: Inputs) -> std::io::Result<()> {
 }
 
 #[anyfork::entry]
-fn end(_socket: UnixStream, _inherited: String, code: u8) -> ExitCode {
+fn end_with(_socket: UnixStream, _inherited: String, code: u8) -> ExitCode {
     code.into()
 }
 
@@ -127,7 +127,7 @@ fn one_becomes_a_template_with_spares_of_its_own() {
         let worker = inner.fork().blocking_socket(true).run(called).unwrap();
         assert!(below.contains(&worker.pid()));
         assert_eq!(said(&worker), "outer inner");
-        assert!(worker.wait().unwrap().success());
+        assert!(end(&worker).success());
     }
     let inner = with_spares(inner, 2);
     let (pid, left) = (inner.pid(), waiting(&inner));
@@ -140,7 +140,7 @@ fn each_status_is_that_of_its_worker() {
     let template = with_spares(template(), 12);
     let spares = waiting(&template);
     let codes = [3, 0, 255, 1, 42, 7];
-    let workers: Vec<Worker> = codes.iter().map(|code| template.fork().arg(code).run(end).unwrap()).collect();
+    let workers: Vec<Worker> = codes.iter().map(|code| template.fork().arg(code).run(end_with).unwrap()).collect();
     let killed: Vec<Worker> =
         (0..6).map(|n| template.fork().die_with_owner(n % 2 == 0).run(idle_with_rest).unwrap()).collect();
     let pids: std::collections::BTreeSet<u32> = workers.iter().chain(&killed).map(Worker::pid).collect();
@@ -149,10 +149,10 @@ fn each_status_is_that_of_its_worker() {
         worker.signal(number).unwrap();
     }
     for (worker, code) in workers.iter().zip(codes).rev() {
-        assert_eq!(worker.wait().unwrap().code(), Some(code));
+        assert_eq!(end(worker).code(), Some(code));
     }
     for (number, worker) in [15, 9, 10, 12, 6, 1].into_iter().zip(&killed) {
-        assert_eq!(worker.wait().unwrap().signal(), Some(number));
+        assert_eq!(end(worker).signal(), Some(number));
     }
 }
 
@@ -183,7 +183,7 @@ fn the_deadline_of_its_preparation_is_kept() {
     assert_eq!(process.run(idle).unwrap_err().kind(), ErrorKind::Deadline);
     assert!((150..1500).contains(&begin.elapsed().as_millis()), "{:?}", begin.elapsed());
     until("it is killed", || is_gone(pid));
-    assert!(template.fork().run(called).unwrap().wait().unwrap().success());
+    assert!(end(&template.fork().run(called).unwrap()).success());
 }
 
 #[anyfork::entry]
@@ -197,7 +197,7 @@ fn an_entry_that_nobody_has_is_an_error_and_the_next_one_works() {
     assert_eq!(template.fork().run("no::such::entry").unwrap_err().kind(), ErrorKind::UnknownEntry);
     assert_eq!(template.fork().run(echo).unwrap_err().kind(), ErrorKind::Inputs);
     assert!(template.fork().call(note, NO_ARGS).run(called).is_err());
-    assert!(template.fork().run(called).unwrap().wait().unwrap().success());
+    assert!(end(&template.fork().run(called).unwrap()).success());
 }
 
 async fn awaited_as_any_other() {
