@@ -55,11 +55,10 @@ fn come_back(template: &Template, count: usize) -> anyfork::Result<()> {
     Ok(())
 }
 
-/// Ends those that wait.
+/// Ends those that wait, and those that are still to come: such a one ends when it is heard of.
 fn end_all(template: &Template) -> anyfork::Result<()> {
     template.spares(0..=0)?;
-    within(LONG, "they end", || children(template.pid()).is_empty().then_some(()));
-    template.spares_waiting();
+    within(LONG, "they end", || (template.spares_waiting() == 0 && children(template.pid()).is_empty()).then_some(()));
     Ok(())
 }
 
@@ -248,7 +247,8 @@ fn under_way(user: u32) -> Outcome {
     let template = Process::new().template()?;
     setrlimit(Resource::Nofile, usual)?;
     template.spares(0..=200)?;
-    std::thread::sleep(Duration::from_millis(300));
+    within(LONG, "as many as may be under way", || (children(template.pid()).len() >= 60).then_some(()));
+    std::thread::sleep(Duration::from_millis(200));
     say("under-way", children(template.pid()).len());
     let before = cpu_time(template.pid())?;
     std::thread::sleep(Duration::from_millis(500));
