@@ -16,7 +16,7 @@ mod owner;
 mod verbs;
 
 use anyfork::{ErrorKind, ExitStatus, Process, Spares, Template, Worker};
-use anyfork_tests::{LONG, children, lives, stat, within};
+use anyfork_tests::{LONG, children, lives, stat, title, within};
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -74,6 +74,17 @@ fn a_fork_takes_a_spare_with_what_the_template_has_and_it_is_used_once() {
         assert_eq!(said(&worker), "inherited");
         assert!(end(&worker).success());
     }
+}
+
+#[test]
+fn one_that_waits_is_shown_as_what_it_is() {
+    let template = template();
+    template.spares(0..=2).unwrap();
+    until("two wait", || template.spares_waiting() == 2);
+    let shown = |pid: &u32| title(*pid).starts_with("anyfork: spare of ");
+    until("they say so", || children(template.pid()).iter().all(shown));
+    let worker = template.fork().run(idle).unwrap();
+    assert!(title(worker.pid()).starts_with("anyfork: spares::idle of "), "{}", title(worker.pid()));
 }
 
 #[test]

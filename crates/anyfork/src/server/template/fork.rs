@@ -52,7 +52,7 @@ impl Template {
         Became::Same
     }
 
-    pub(super) fn make(&mut self, id: u64, role: Role) -> Result<Fork, Failure> {
+    fn make(&mut self, id: u64, role: Role) -> Result<Fork, Failure> {
         let span = trace::Fork::new();
         let proof = threads::single().map_err(|threads| has_threads("fork", &threads))?;
         let forked = fork::fork(proof).map_err(|error| Failure::system("fork in the template", &error))?;
