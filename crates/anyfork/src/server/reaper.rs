@@ -44,11 +44,10 @@ impl Reaper {
         self.children.iter_mut().find(|(_, child)| child.id == Some(id)).map(|(pid, child)| (*pid, child))
     }
 
-    /// Whether a child lives to which the end of this process would send a signal.
+    /// Whether a child lives to which the end of this process would send a signal. Spares have been killed by then, and are not waited for: the owner's socket may end meanwhile, which
+    /// without a pidfd means that the owner has ended.
     pub(super) fn has_dependents(&self) -> bool {
-        self.children
-            .values()
-            .any(|child| matches!(child.role, Role::Bound | Role::Preparing | Role::Watched | Role::Spare))
+        self.children.values().any(|child| matches!(child.role, Role::Bound | Role::Preparing | Role::Watched))
     }
 
     /// Another owner has come: the ids of the earlier one mean nothing to it.
