@@ -1376,7 +1376,8 @@ class Template:
 
     def has_dependents(self):
         """Whether a child lives to which the end of this process would send a signal."""
-        dependent = (Role.BOUND, Role.PREPARING, Role.WATCHED, Role.SPARE)
+        # Spares have been killed by then.
+        dependent = (Role.BOUND, Role.PREPARING, Role.WATCHED)
         return any(role in dependent for _, role in self.children.values())
 
     def end(self):
