@@ -1,7 +1,8 @@
 //! More starts at once than the template's socket, or the limit of descriptors, has room for.
 
 use anyfork::Process;
-use anyfork_tests::{Host, Where, host};
+use anyfork_tests::{Host, Where, host, signal, stop};
+use rustix::process::Signal;
 use std::time::Duration;
 
 #[anyfork::entry]
@@ -60,6 +61,28 @@ fn a_thousand_starts_with_few_descriptors_end_well_or_say_so() {
         check_starved(&mut host!("awaiting", "starved", place), place);
     }
     check_starved(&mut host!("awaiting", "starved-blocking"), "blocking");
+}
+
+/// How often this thread has gone to sleep.
+fn sleeps() -> u64 {
+    let status = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+/// Each millisecond that one slept for nothing was a worker's whole life: 1,000 at once took seven times as long as they do.
+#[test]
+fn queued_starts_that_were_sent_by_others_and_answered_are_not_waited_for() {
+    let template = Process::new().template().unwrap();
+    stop(template.pid());
+    let mut starting: Vec<_> = (0..500_u32).map(|_| template.fork().arg(0_u8).start(code)).collect();
+    signal(template.pid(), Signal::CONT);
+    // By then there is room for all the others.
+    starting.drain(..300).for_each(|starting| drop(starting.wait().unwrap()));
+    std::thread::sleep(Duration::from_secs(1));
+    let before = sleeps();
+    starting.into_iter().for_each(|starting| drop(starting.wait().unwrap()));
+    assert!(sleeps() - before < 50, "{} sleeps for 200 starts", sleeps() - before);
 }
 
 #[test]

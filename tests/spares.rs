@@ -78,7 +78,7 @@ fn a_fork_takes_a_spare_with_what_the_template_has_and_it_is_used_once() {
 
 #[test]
 fn one_that_waits_is_shown_as_what_it_is() {
-    let template = template();
+    let template = Process::new().template().unwrap();
     template.spares(0..=2).unwrap();
     until("two wait", || template.spares_waiting() == 2);
     let shown = |pid: &u32| title(*pid).starts_with("anyfork: spare of ");

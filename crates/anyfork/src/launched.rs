@@ -195,8 +195,9 @@ impl Launched {
                 let until = if self.orders.is_empty() { until } else { tick };
                 watch::sleep(&[(socket.as_fd(), event)], Some(until))
             }
-            // Somebody else may send it; and room in the template's socket may not be what is missing.
-            (Stage::Queued(_), _, _) => watch::sleep(&[], Some(tick)),
+            // Somebody else may send it.
+            (Stage::Queued(_), Some((line, _)), _) => line.sleep_for_room(tick),
+            (Stage::Queued(_), None, _) => watch::sleep(&[], Some(tick)),
         }
     }
 

@@ -186,6 +186,11 @@ impl Queue {
         self.waiting.is_empty()
     }
 
+    /// Whether something waits, and for nothing but room in the socket.
+    pub(crate) fn is_full(&self) -> bool {
+        !self.is_empty() && self.blocked == Blocked::Full
+    }
+
     /// Sends a request, or queues it.
     ///
     /// # Errors

@@ -220,6 +220,7 @@ impl<T: Started> Starting<T> {
 
     fn finish(&mut self, mut launched: Box<Launched>, pid: u32, pidfd: Option<OwnedFd>) -> Result<Option<T>> {
         let line = launched.line.take();
+        line.iter().for_each(|(line, _)| line.send_waiting());
         if let (true, Some((line, id))) = (launched.prepares, &line) {
             line.mark(*id, self.options.role);
         }
@@ -241,9 +242,13 @@ impl<T: Started> Starting<T> {
     /// # Errors
     /// As [`try_finish`](Starting::try_finish).
     pub fn wait(mut self) -> Result<T> {
+        // Others may have had it sent since, and even answered.
+        let mut is_queued = matches!(&self.state, Some(Ok(launched)) if launched.is_queued());
         loop {
-            // First, as no process has answered at once.
-            self.sleep().map_err(|error| Error::system("wait for the start", error))?;
+            // First, as no process that has just been ordered has answered yet.
+            if !std::mem::take(&mut is_queued) {
+                self.sleep().map_err(|error| Error::system("wait for the start", error))?;
+            }
             if let Some(result) = self.try_finish()? {
                 return Ok(result);
             }

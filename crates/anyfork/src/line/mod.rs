@@ -223,6 +223,22 @@ impl Line {
         }
     }
 
+    /// Sends what waits, as far as the template takes it now: it has just done something.
+    pub(crate) fn send_waiting(&self) {
+        let mut queue = self.outgoing();
+        if !queue.is_empty() {
+            // An error means that the template is gone, which the reports show.
+            let _ = queue.flush(&self.socket);
+        }
+    }
+
+    /// Sleeps until the template's socket takes more, if that is what is missing, at most until then.
+    pub(crate) fn sleep_for_room(&self, until: Instant) -> io::Result<()> {
+        let is_full = self.outgoing().is_full();
+        let socket = [(self.socket.as_fd(), PollFlags::OUT)];
+        watch::sleep(if is_full { &socket } else { &[] }, Some(until))
+    }
+
     /// Lets `watch` become readable when it is time to [`retry`](Line::retry).
     pub(crate) fn wake_by(&self, seat: &Arc<Seat>, watch: &Arc<Watch>) {
         self.outgoing().wake_by(seat, watch, &self.socket);
@@ -235,12 +251,7 @@ impl Line {
 
     /// Takes in all that has come, and sends what waits.
     pub(crate) fn collect(&self) {
-        let mut queue = self.outgoing();
-        if !queue.is_empty() {
-            // An error means that the template is gone, which the reports show.
-            let _ = queue.flush(&self.socket);
-        }
-        drop(queue);
+        self.send_waiting();
         self.take_reports();
     }
 
