@@ -24,7 +24,7 @@ pub(crate) const CASES: [Case; 11] = [
     Case { name: "caller-blocked", what: "the time inside the call that starts a worker (/command..: a program)" },
     Case {
         name: "others-blocked",
-        what: "what another thread waits for a fresh page while workers (/command..: programs) are started",
+        what: "what another thread waits for a fresh page while 200 workers (/command..: programs) per second are started",
     },
     Case {
         name: "idle-memory",

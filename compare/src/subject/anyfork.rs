@@ -51,6 +51,8 @@ impl Anyfork {
         match request.case.split_once('/').unwrap_or((&request.case, "")) {
             ("run", part @ "spares") | ("first-byte-spare", part) => spares::measure(&mut self.spares, request, part),
             ("preload", part) => self.preload(request, part),
+            // Its own, as it has had thousands of children then.
+            ("live", _) => live(&template(), request),
             (_, "command") | ("command", _) => command(request, plain),
             (_, "command-attrs") | ("command-attrs", _) => command(request, with_attributes),
             (case, _) => of_template(self.template.get_or_insert_with(template), request, case),
@@ -80,7 +82,6 @@ fn of_template(template: &Template, request: &Request, case: &str) -> Reply {
         }),
         "others-blocked" => others::blocked(request, || run(template, 1)),
         "idle-memory" => idle_memory(template),
-        "live" => live(template, request),
         _ => Reply::Absent,
     }
 }

@@ -5,12 +5,15 @@ use super::pace;
 use crate::wire::{Reply, Request};
 use memmap2::MmapOptions;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Pages of one mapping.
 const PAGES: usize = 256;
 /// Nanoseconds between two pages of a thread that nobody disturbs.
 const USUAL: u64 = 1100;
+
+/// How often the other thread does it, if it can: as many starts for each system, or the fastest one would disturb most.
+const EVERY: Duration = Duration::from_millis(5);
 
 /// The times of the pages, while another thread does something again and again.
 pub(super) fn blocked(request: &Request, once: impl Fn() + Sync) -> Reply {
@@ -19,7 +22,9 @@ pub(super) fn blocked(request: &Request, once: impl Fn() + Sync) -> Reply {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !stop.load(Ordering::Relaxed) {
+                let due = Instant::now() + EVERY;
                 once();
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
             }
         });
         while start.elapsed() < request.length * 3 {

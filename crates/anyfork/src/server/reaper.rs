@@ -10,6 +10,9 @@ use crate::wire::{ExitRecord, Role};
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+/// A table with room for so many more than there are is made smaller: each fork copies the page tables of it.
+const ROOM: usize = 1024;
+
 /// With no more children than this, all are searched at once.
 const FEW: usize = 64;
 
@@ -122,6 +125,30 @@ impl Reaper {
             None => report(ended),
         }
         wait::reap(Which::Pid(ended.pid));
+        self.shrink();
         true
+    }
+
+    fn shrink(&mut self) {
+        if self.children.capacity() > 4 * self.children.len() + ROOM {
+            self.children.shrink_to(2 * self.children.len());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_that_was_large_becomes_small_again() {
+        let mut reaper = Reaper::default();
+        (1..=10_000).for_each(|pid| reaper.add(pid, Child { id: None, role: Role::Free }));
+        reaper.shrink();
+        assert!(reaper.has(10_000));
+        reaper.children.retain(|pid, _| *pid <= 300);
+        reaper.shrink();
+        assert!(reaper.children.capacity() <= 2 * ROOM, "{}", reaper.children.capacity());
+        assert!((1..=300).all(|pid| reaper.has(pid)));
     }
 }
