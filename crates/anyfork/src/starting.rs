@@ -220,7 +220,6 @@ impl<T: Started> Starting<T> {
 
     fn finish(&mut self, mut launched: Box<Launched>, pid: u32, pidfd: Option<OwnedFd>) -> Result<Option<T>> {
         let line = launched.line.take();
-        line.iter().for_each(|(line, _)| line.send_waiting());
         if let (true, Some((line, id))) = (launched.prepares, &line) {
             line.mark(*id, self.options.role);
         }
@@ -242,8 +241,13 @@ impl<T: Started> Starting<T> {
     /// # Errors
     /// As [`try_finish`](Starting::try_finish).
     pub fn wait(mut self) -> Result<T> {
-        // Others may have had it sent since, and even answered.
-        let mut is_queued = matches!(&self.state, Some(Ok(launched)) if launched.is_queued());
+        let mut is_queued = false;
+        if let Some(Ok(launched)) = &self.state {
+            // While this one is waited for, the template can do what others have asked for.
+            launched.line.iter().for_each(|(line, _)| line.send_waiting());
+            // Others may have had it sent since, and it may even have been answered.
+            is_queued = launched.is_queued();
+        }
         loop {
             // First, as no process that has just been ordered has answered yet.
             if !std::mem::take(&mut is_queued) {
