@@ -47,12 +47,9 @@ impl Deaf {
         }
     }
 
-    /// In a forked child: an empty mask again. Without the C library, whose functions for it are two more places that a fork would have to map.
+    /// In a forked child: an empty mask again.
     pub(crate) fn hear(self) {
-        let none = 0_u64;
-        let (how, set) = (libc::SIG_SETMASK as usize, &raw const none as usize);
-        // SAFETY: reads one set of the kernel's size, which lives until the call returns.
-        let _ = unsafe { syscalls::syscall4(Sysno::rt_sigprocmask, how, set, 0, size_of_val(&none)) };
+        unblock();
     }
 }
 
@@ -68,7 +65,7 @@ pub(crate) fn reset_dispositions() {
     for signal in 1..=64 {
         set_default(signal);
     }
-    set_mask(&none());
+    unblock();
 }
 
 /// Ignores SIGPIPE, as Rust programs expect: writing to a closed socket is an error, not a death.
@@ -131,6 +128,14 @@ fn set_default(signal: c_int) {
     action.sa_sigaction = libc::SIG_DFL;
     // SAFETY: an initialised action. For signals that cannot be caught the call fails and changes nothing.
     unsafe { libc::sigaction(signal, &action, ptr::null_mut()) };
+}
+
+/// An empty mask. Without the C library, whose functions for it are two more places that a fork would have to map.
+fn unblock() {
+    let none = 0_u64;
+    let (how, set) = (libc::SIG_SETMASK as usize, &raw const none as usize);
+    // SAFETY: reads one set of the kernel's size, which lives until the call returns.
+    let _ = unsafe { syscalls::syscall4(Sysno::rt_sigprocmask, how, set, 0, size_of_val(&none)) };
 }
 
 fn set_mask(mask: &libc::sigset_t) {
