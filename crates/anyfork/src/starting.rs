@@ -241,18 +241,19 @@ impl<T: Started> Starting<T> {
     /// # Errors
     /// As [`try_finish`](Starting::try_finish).
     pub fn wait(mut self) -> Result<T> {
-        let mut is_queued = false;
         if let Some(Ok(launched)) = &self.state {
             // While this one is waited for, the template can do what others have asked for.
             launched.line.iter().for_each(|(line, _)| line.send_waiting());
-            // Others may have had it sent since, and it may even have been answered.
-            is_queued = launched.is_queued();
+            // It may have been sent for others before, and even answered.
+            if launched.is_queued()
+                && let Some(result) = self.try_finish()?
+            {
+                return Ok(result);
+            }
         }
         loop {
             // First, as no process that has just been ordered has answered yet.
-            if !std::mem::take(&mut is_queued) {
-                self.sleep().map_err(|error| Error::system("wait for the start", error))?;
-            }
+            self.sleep().map_err(|error| Error::system("wait for the start", error))?;
             if let Some(result) = self.try_finish()? {
                 return Ok(result);
             }
