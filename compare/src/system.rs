@@ -53,9 +53,14 @@ pub(crate) fn first_line(command: &mut Command) -> Option<String> {
 
 /// Megabytes that are free, or could be.
 pub(crate) fn available_memory() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() >> 10
+    kib("/proc/meminfo", "MemAvailable:") >> 10
+}
+
+/// KiB of a field of a file below /proc; 0 if it is not there.
+pub(crate) fn kib(file: &str, field: &str) -> u64 {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix(field));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or_default()
 }
 
 fn succeeds(command: &mut Command) -> bool {

@@ -1,6 +1,7 @@
 //! Memory and threads that make the main program as big as it is to be.
 
 use crate::plan::SMALL;
+use crate::system::kib;
 use memmap2::{Advice, MmapMut, MmapOptions};
 use std::sync::mpsc::{Sender, channel};
 
@@ -9,7 +10,7 @@ pub(crate) const THREADS: usize = 64;
 
 /// As much as is missing to so many megabytes resident: private, in small pages, each touched.
 pub(super) fn fill_up_to(mib: u64) -> Option<MmapMut> {
-    let missing = (mib << 20).saturating_sub(resident());
+    let missing = (mib << 20).saturating_sub(kib("/proc/self/status", "VmRSS:") << 10);
     (missing > 0).then(|| touched(missing as usize, Advice::NoHugePage))
 }
 
@@ -33,10 +34,4 @@ pub(super) fn touched(bytes: usize, pages: Advice) -> MmapMut {
         page[0] = 1;
     }
     memory
-}
-
-fn resident() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() << 10
 }
