@@ -1,6 +1,6 @@
 //! Limits: a failed fork, or a descriptor too many, is one failed request, and the next one works.
 
-use anyfork_tests::{SOON, descriptors, host, stat, within};
+use anyfork_tests::{SOON, descriptors, fresh_user, host, stat, within};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 /// Lowers a limit of another process. Returns what it was.
@@ -11,15 +11,6 @@ fn limit(pid: u32, resource: Resource, current: u64) -> Rlimit {
 
 fn lift(pid: u32, resource: Resource, usual: Rlimit) {
     prlimit(Pid::from_raw(pid as i32), resource, usual).unwrap();
-}
-
-/// A user without other processes, whom limits concern.
-fn fresh_user() -> Option<u32> {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: it takes root to become a user without other processes");
-        return None;
-    }
-    Some(1_000_000 + std::process::id() % 1_000_000)
 }
 
 #[test]

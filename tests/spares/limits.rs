@@ -1,14 +1,6 @@
 //! Limits: spares fail softly, starts work or say why they do not, and spares come back.
 
-use anyfork_tests::{LONG, host, within};
-
-fn fresh_user() -> Option<u32> {
-    if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: it takes root to become a user without other processes");
-        return None;
-    }
-    Some(1_000_000 + std::process::id() % 1_000_000)
-}
+use anyfork_tests::{LONG, fresh_user, host, within};
 
 #[test]
 fn without_processes_none_are_forked_and_those_that_wait_are_used() {

@@ -97,6 +97,15 @@ fn a_child_of_the_programs_own_keeps_none_of_them() {
     family.only_the_free_one_goes_on();
 }
 
+/// No descriptor and no process, when it is done with a template that was killed.
+fn has_left_nothing(mut host: Host) {
+    assert_eq!(host.fact("descriptors"), "same");
+    host.fact("done");
+    within(LONG, "nothing is left", || host.has_only_its_template().then_some(()));
+    host.go();
+    host.finish();
+}
+
 #[test]
 fn with_a_killed_template_they_are_gone_and_starts_say_so() {
     let mut host = host!("spares", "killed-template");
@@ -112,11 +121,7 @@ fn with_a_killed_template_they_are_gone_and_starts_say_so() {
     assert_eq!(host.fact("again"), "TemplateGone");
     assert_eq!([host.number("before"), host.number("waiting"), host.number("memory")], [0; 3]);
     assert_eq!(host.fact("other"), "true");
-    assert_eq!(host.fact("descriptors"), "same");
-    host.fact("done");
-    within(LONG, "nothing is left", || host.has_only_its_template().then_some(()));
-    host.go();
-    host.finish();
+    has_left_nothing(host);
 }
 
 #[test]
@@ -126,11 +131,7 @@ fn a_template_that_is_killed_while_they_are_taken_loses_no_start() {
     let kinds = host.fact_within(LONG * 2, "kinds");
     assert!(kinds.split(' ').all(|kind| matches!(kind, "TemplateGone" | "ProcessGone")), "{kinds}");
     assert!(host.number("well") > 0);
-    assert_eq!(host.fact("descriptors"), "same");
-    host.fact("done");
-    within(LONG, "nothing is left", || host.has_only_its_template().then_some(()));
-    host.go();
-    host.finish();
+    has_left_nothing(host);
 }
 
 #[test]

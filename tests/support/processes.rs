@@ -51,6 +51,15 @@ pub fn title(pid: u32) -> String {
     String::from_utf8_lossy(&octets).trim_end_matches(['\0', ' ']).to_owned()
 }
 
+/// A user without other processes, whom limits concern. `None`, and a line that says so, where nobody can become one.
+pub fn fresh_user() -> Option<u32> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: it takes root to become a user without other processes");
+        return None;
+    }
+    Some(1_000_000 + std::process::id() % 1_000_000)
+}
+
 /// The children of a process, dead ones included.
 pub fn children(pid: u32) -> Vec<u32> {
     pids().into_iter().filter(|child| stat(*child).is_some_and(|stat| stat.parent == pid)).collect()
