@@ -37,8 +37,7 @@ fn check(case: &str, std: Option<&str>, anyfork: Option<&str>) {
         let mut host = host!("command", case, start, &place);
         let skipped = host.fact("skipped");
         if !skipped.is_empty() {
-            eprintln!("skipped: {skipped}");
-            return;
+            return anyfork_tests::skipped(&skipped);
         }
         let told = host.fact("std");
         assert_eq!(told, std.unwrap_or(&told), "std, {start}");
@@ -52,16 +51,14 @@ fn check(case: &str, std: Option<&str>, anyfork: Option<&str>) {
 /// its template (`AT_SECURE`). Were that the end of the hand-over, all that `main` does would be done again, and again from there.
 fn never_runs_main_again(privilege: impl Fn(&str) -> std::io::Result<()>, users: &str) {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: it takes root to make a privileged program and to start it as somebody else");
-        return;
+        return anyfork_tests::skipped("it takes root to make a privileged program and to start it as somebody else");
     }
     let place = Scratch::new("command");
     let program = format!("{}-host", &*place);
     fs::copy(env!("CARGO_BIN_EXE_host"), &program).unwrap();
     fs::set_permissions(Path::new(&program).parent().unwrap(), fs::Permissions::from_mode(0o777)).unwrap();
     if let Err(error) = privilege(&program) {
-        eprintln!("skipped: the file system keeps no such privilege: {error}");
-        return;
+        return anyfork_tests::skipped(&format!("the file system keeps no such privilege: {error}"));
     }
     let mut command = Host::command(&program, &["command", "a_privileged_program_starts_others", "cold", &place]);
     command.uid(65534);

@@ -25,6 +25,14 @@ pub const LONG: Duration = Duration::from_secs(20);
 /// How long what must not outlive its owner may still be there.
 pub const SOON: Duration = Duration::from_secs(1);
 
+/// Says why a test cannot run here. With `ANYFORK_REQUIRE_ALL=1` that is a failure: where all is there, none may be left out.
+#[track_caller]
+pub fn skipped(why: &str) {
+    let all = std::env::var("ANYFORK_REQUIRE_ALL").is_ok_and(|all| all == "1");
+    assert!(!all, "skipped, and ANYFORK_REQUIRE_ALL is set: {why}");
+    eprintln!("skipped: {why}");
+}
+
 /// Starts the host program with a scenario and its arguments.
 #[macro_export]
 macro_rules! host {

@@ -26,7 +26,7 @@ fn as_c_of_each_standard() {
 fn as_cxx() {
     let cxx = compiler("CXX", "c++");
     if std::process::Command::new(&cxx).arg("--version").output().is_err() {
-        return eprintln!("skipped: it takes a compiler for C++, as `c++` or in the variable CXX");
+        return anyfork_tests::skipped("it takes a compiler for C++, as `c++` or in the variable CXX");
     }
     for standard in ["-std=c++11", "-std=c++17", "-std=c++20"] {
         let library = Scratch::new("cxx.so");

@@ -113,7 +113,7 @@ fn has_threads() -> bool {
     let there =
         Command::new("perl").args(["-e", "use threads"]).stderr(anyfork::Stdio::null()).status().unwrap().success();
     if !there {
-        eprintln!("skipped: it takes a perl with threads");
+        anyfork_tests::skipped("it takes a perl with threads");
     }
     there
 }

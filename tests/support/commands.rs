@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each of the test files that share this uses a part of it")]
 
 use anyfork::{Child, Command, Stdio};
-use anyfork_tests::{LONG, Scratch, wait_until};
+use anyfork_tests::{LONG, Scratch, skipped, wait_until};
 use std::fs;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ const FROM_INPUT: [&str; 6] = ["-x", "c", "-static", "-O1", "-", "-o"];
 /// Whether a test can run here. If not, the reason is printed.
 pub(crate) fn can(is_there: bool, what: &str) -> bool {
     if !is_there {
-        eprintln!("skipped: it takes {what}");
+        skipped(&format!("it takes {what}"));
     }
     is_there
 }

@@ -1,6 +1,6 @@
 //! Processes as the system shows them, `/proc` in the main, and signals to them.
 
-use crate::{LONG, SOON, within};
+use crate::{LONG, SOON, skipped, within};
 use rustix::process::{Pid, Signal};
 use std::collections::BTreeMap;
 use std::fs;
@@ -54,7 +54,7 @@ pub fn title(pid: u32) -> String {
 /// A user without other processes, whom limits concern. `None`, and a line that says so, where nobody can become one.
 pub fn fresh_user() -> Option<u32> {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: it takes root to become a user without other processes");
+        skipped("it takes root to become a user without other processes");
         return None;
     }
     Some(1_000_000 + std::process::id() % 1_000_000)

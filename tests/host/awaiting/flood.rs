@@ -18,10 +18,19 @@ fn peak_memory() -> u64 {
     kilobytes.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
+/// As many descriptors as are needed, where this user may have them; else as many as the limit allows.
+fn raise_nofile() -> rustix::io::Result<u64> {
+    const NEEDED: u64 = 40_000;
+    let given = getrlimit(Resource::Nofile);
+    let needed = Rlimit { current: Some(NEEDED), maximum: Some(given.maximum.unwrap_or(NEEDED).max(NEEDED)) };
+    if setrlimit(Resource::Nofile, needed).is_err() {
+        setrlimit(Resource::Nofile, Rlimit { current: given.maximum, ..given })?;
+    }
+    Ok(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX))
+}
+
 pub(super) fn run(place: Where) -> Outcome {
-    let nofile = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: nofile.maximum, ..nofile })?;
-    say("limit", nofile.maximum.unwrap_or(u64::MAX));
+    say("limit", raise_nofile()?);
     place.run_for(LIMIT, async {
         let template = Process::new().start_template().await?;
         let code = |starting: Starting<Worker>| async move { starting.await?.exited().await };
