@@ -8,7 +8,8 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const FLOOD: usize = 10_000;
+/// As many starts, where there may be so many descriptors.
+const FLOOD: u64 = 10_000;
 
 /// Longer than so many starts take on a busy machine.
 const LIMIT: Duration = Duration::from_secs(100);
@@ -18,9 +19,15 @@ fn peak_memory() -> u64 {
     kilobytes.split_whitespace().next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
+/// Descriptors of a start that has ended and is not asked yet.
+const EACH: u64 = 3;
+
+/// All other descriptors: those of starts that are under way are few.
+const OTHERS: u64 = 2000;
+
 /// As many descriptors as are needed, where this user may have them; else as many as the limit allows.
 fn raise_nofile() -> rustix::io::Result<u64> {
-    const NEEDED: u64 = 40_000;
+    const NEEDED: u64 = EACH * FLOOD + OTHERS;
     let given = getrlimit(Resource::Nofile);
     let needed = Rlimit { current: Some(NEEDED), maximum: Some(given.maximum.unwrap_or(NEEDED).max(NEEDED)) };
     if setrlimit(Resource::Nofile, needed).is_err() {
@@ -30,7 +37,8 @@ fn raise_nofile() -> rustix::io::Result<u64> {
 }
 
 pub(super) fn run(place: Where) -> Outcome {
-    say("limit", raise_nofile()?);
+    let flood = FLOOD.min(raise_nofile()?.saturating_sub(OTHERS) / EACH);
+    say("flood", flood);
     place.run_for(LIMIT, async {
         let template = Process::new().start_template().await?;
         let code = |starting: Starting<Worker>| async move { starting.await?.exited().await };
@@ -38,7 +46,7 @@ pub(super) fn run(place: Where) -> Outcome {
         let before = peak_memory();
         // How many have started and are not asked yet depends on the machine: so none does until all are waited for.
         stop(template.pid());
-        let all = (0..FLOOD).map(|n| {
+        let all = (0..flood).map(|n| {
             let starting = template.fork().deadline(LIMIT).arg(n % 256).start(entries::exit_with);
             async move { (n, code(starting).await) }
         });
@@ -47,7 +55,7 @@ pub(super) fn run(place: Where) -> Outcome {
             signal(template.pid(), Signal::CONT);
         };
         let (results, ()) = join(join_all(all), go_on).await;
-        let right = |(n, result): &(usize, anyfork::Result<anyfork::ExitStatus>)| {
+        let right = |(n, result): &(u64, anyfork::Result<anyfork::ExitStatus>)| {
             result.as_ref().is_ok_and(|status| status.code() == Some((*n % 256) as i32))
         };
         say("right", results.iter().filter(|result| right(result)).count());
