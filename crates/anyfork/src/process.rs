@@ -364,7 +364,7 @@ impl<S: Server> Process<S> {
         if matches!(self.origin, Origin::FreshExec) {
             let nonce = handover::nonce().map_err(|error| Error::system("make a nonce", error))?;
             let mut greeting = Outbox::default();
-            default_template::greet(&mut greeting, &nonce, false);
+            default_template::greet(&mut greeting, &nonce, false)?;
             if self.options.role == Role::Bound && !prepares {
                 // A fresh image knows nothing of what its fork was told.
                 greeting.push(&Order::Bind, []);

@@ -38,8 +38,8 @@ impl Owner {
     }
 
     /// The calling process as an owner.
-    pub(crate) fn this(program: String) -> Self {
-        Self::new(std::process::id(), pidfd::of_self(), program)
+    pub(crate) fn this(program: String) -> std::io::Result<Self> {
+        Ok(Self::new(std::process::id(), pidfd::of_self()?, program))
     }
 
     /// For a process that is about to forget it: its descriptor, the rest stays in memory.
@@ -100,7 +100,7 @@ impl Process {
         if let Some(proof) = &self.single {
             self.set_title(proof, "spare");
         }
-        self.pidfd = pidfd::of_self();
+        self.pidfd = pidfd::of_self().ok().flatten();
     }
 
     /// Does what the orders say, to the end of the process.
@@ -161,7 +161,7 @@ fn go_on_without_parent(process: &Process) {
 
 /// Sends the one reply of a process, with its pidfd, which may be there already. An error means that nobody waits for it any more.
 fn announce(socket: impl AsFd, reply: &Reply, pidfd: Option<OwnedFd>) -> std::io::Result<()> {
-    let pidfd = pidfd.or_else(pidfd::of_self);
+    let pidfd = pidfd.or_else(|| pidfd::of_self().ok().flatten());
     let descriptors: SmallVec<[_; 1]> = pidfd.iter().map(AsFd::as_fd).collect();
     let mut bytes = Bytes::new();
     reply.append(&mut bytes, descriptors.len() as u16);
