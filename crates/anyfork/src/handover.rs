@@ -24,7 +24,7 @@ pub(crate) fn is_pending() -> bool {
 
 pub(crate) fn nonce() -> std::io::Result<Nonce> {
     let mut nonce = Nonce::default();
-    rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
+    rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty()))?;
     Ok(nonce)
 }
 
@@ -95,11 +95,14 @@ fn is_announced(socket: BorrowedFd<'_>, expected: &Nonce) -> bool {
 /// Reads the greeting and closes all that was inherited by accident.
 fn greet(socket: OwnedFd) -> Process {
     let mut process = Process::new(socket, Owner::new(0, None, String::new()));
-    match process.inbox.fill(&process.socket, Blocking::No) {
-        Ok(Filled::Some) => {}
-        _ => exit::now(0),
-    }
-    let Ok(Some(mut message)) = process.inbox.next() else { exit::now(0) };
+    // It waits there.
+    let mut message = loop {
+        match process.inbox.next() {
+            Ok(Some(message)) => break message,
+            Ok(None) if receives(&mut process) => {}
+            _ => exit::now(0),
+        }
+    };
     let pidfd = message.descriptors.pop();
     let Ok(Order::Hello(hello)) = Order::parse(message.frame.get()) else { exit::now(0) };
     let program = String::from_utf8_lossy(hello.program).into_owned();
@@ -113,6 +116,10 @@ fn greet(socket: OwnedFd) -> Process {
         process.adopt_orphans();
     }
     process
+}
+
+fn receives(process: &mut Process) -> bool {
+    matches!(process.inbox.fill(&process.socket, Blocking::Yes), Ok(Filled::Some | Filled::Nothing))
 }
 
 #[cfg(test)]
