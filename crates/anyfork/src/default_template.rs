@@ -104,7 +104,7 @@ fn start() -> Result<(Arc<Line>, Standing)> {
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
     // Room for the socket of the process that it is wanted for. A template that is started under a limit as low as that keeps the limit.
     let room = socket::pair().map_err(|error| Error::system(step, error))?;
-    let nonce = handover::nonce().map_err(|error| Error::system(step, error))?;
+    let nonce = handover::nonce()?;
     let mut orders = Outbox::default();
     greet(&mut orders, &nonce, true)?;
     orders.push(&Order::Template, []);

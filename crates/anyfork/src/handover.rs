@@ -2,6 +2,7 @@
 //! and a nonce, and the same nonce waits on the socket.
 
 use crate::channel::Filled;
+use crate::error::{Error, Result};
 use crate::server::{Owner, Process};
 use crate::sys::exec::Image;
 use crate::sys::socket::{self, Blocking};
@@ -9,6 +10,7 @@ use crate::sys::threads;
 use crate::sys::{environ, exit, image, signal, stdio, title};
 use crate::wire::{self, Failure, FailureKind, Hello, Order};
 use rustix::io::FdFlags;
+use rustix::rand::GetRandomFlags;
 use std::fmt::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -22,10 +24,10 @@ pub(crate) fn is_pending() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-pub(crate) fn nonce() -> std::io::Result<Nonce> {
+pub(crate) fn nonce() -> Result<Nonce> {
     let mut nonce = Nonce::default();
-    rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty()))?;
-    Ok(nonce)
+    let made = rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut nonce, GetRandomFlags::empty()));
+    made.map(|_| nonce).map_err(|errno| Error::system("make a nonce", errno))
 }
 
 /// The image of this program, for a process that will find `socket` and is shown as `title` until it takes over.

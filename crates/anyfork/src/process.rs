@@ -362,7 +362,7 @@ impl<S: Server> Process<S> {
         let role = if prepares { Role::Preparing } else { self.options.role };
         let mut new = New::Fork;
         if matches!(self.origin, Origin::FreshExec) {
-            let nonce = handover::nonce().map_err(|error| Error::system("make a nonce", error))?;
+            let nonce = handover::nonce()?;
             let mut greeting = Outbox::default();
             default_template::greet(&mut greeting, &nonce, false)?;
             if self.options.role == Role::Bound && !prepares {

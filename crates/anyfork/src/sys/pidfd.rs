@@ -43,6 +43,12 @@ pub(crate) fn signal(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
     }
 }
 
+/// Whether a signal failed because a filter refuses pidfd_send_signal(2) as such: then so it does for this very process.
+pub(crate) fn are_denied_signals(error: &io::Error) -> bool {
+    let is_denied = || of_self().is_ok_and(|own| own.is_some_and(|own| try_signal(own).is_err()));
+    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) && is_denied()
+}
+
 /// What a pidfd tells about its process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Life {
@@ -120,10 +126,14 @@ pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32, adopter: Option<u32
 
 /// Whether the process still has its number: nobody has waited for it. (Signal 0 is none, and reaches also the dead.)
 pub(crate) fn has_number(pidfd: impl AsFd) -> bool {
+    try_signal(pidfd).map_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied, |()| true)
+}
+
+fn try_signal(pidfd: impl AsFd) -> io::Result<()> {
     let pidfd = pidfd.as_fd().as_raw_fd();
     // SAFETY: the system call takes numbers, and no pointer but null.
     let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, std::ptr::null::<libc::siginfo_t>(), 0) };
-    sent == 0 || io::Error::last_os_error().kind() == io::ErrorKind::PermissionDenied
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Whether all the user and group ids of a process are the ones this process has.
