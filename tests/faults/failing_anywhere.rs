@@ -2,7 +2,7 @@
 //! nothing is left over.
 
 use crate::interfered::{
-    BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, MAIN, PROGRAM, STRIDE, TEMPLATE, WORKER, unusual,
+    BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, MAIN, POLLED, PROGRAM, STRIDE, TEMPLATE, WORKER, unusual,
 };
 use anyfork_tests::LONG;
 use anyfork_tests::interception::Verdict;
@@ -37,7 +37,29 @@ fn failing_anywhere(role: &'static str, steps: &[&str], may: impl Fn(&str, &str)
 
 #[test]
 fn in_the_main_program() {
-    failing_anywhere(MAIN, &["template", "worker", "bound", "fresh", "program"], |_, _| false);
+    failing_anywhere(MAIN, &["template", "worker", "bound", "polled", "fresh", "program"], |_, _| false);
+}
+
+#[test]
+#[cfg_attr(
+    any(anyfork_no_pidfd, anyfork_no_pidfd_info),
+    ignore = "without the kernel's record nobody knows how workers ended whose template could not say it"
+)]
+fn a_template_whose_socket_fails_is_given_up_and_waited_for() {
+    let usual = Left::usually();
+    for nth in (1..).step_by(STRIDE) {
+        let mut run = Interfered::start(Fault { role: MAIN, nth, verdict: Verdict::Fail(libc::EIO) }, LONG);
+        let unusual = unusual(&run.settle());
+        let is_over = run.hit().is_none();
+        for (step, told) in unusual {
+            let is_told = told.starts_with("error System 5 ") || told.starts_with("error TemplateGone 0 ");
+            assert!(is_told && !step.ends_with("status"), "{step}: {told}");
+        }
+        run.works_again(&usual);
+        if is_over {
+            break;
+        }
+    }
 }
 
 #[test]
@@ -49,13 +71,14 @@ fn in_the_default_template() {
 
 #[test]
 fn in_a_template() {
-    failing_anywhere(TEMPLATE, &["template", "worker", "bound"], |_, _| false);
+    failing_anywhere(TEMPLATE, &["template", "worker", "bound", "polled"], |_, _| false);
 }
 
 #[test]
 fn in_workers() {
     failing_anywhere(WORKER, &["worker"], |_, _| false);
     failing_anywhere(BOUND, &["bound"], |_, _| false);
+    failing_anywhere(POLLED, &["polled"], |_, _| false);
 }
 
 #[test]

@@ -15,32 +15,34 @@ pub(crate) const DEFAULT_TEMPLATE: &str = "0.1";
 pub(crate) const TEMPLATE: &str = "0.1.1";
 pub(crate) const WORKER: &str = "0.1.1.1";
 pub(crate) const BOUND: &str = "0.1.1.2";
+pub(crate) const POLLED: &str = "0.1.1.3";
 pub(crate) const FRESH: &str = "0.1.2";
 pub(crate) const PROGRAM: &str = "0.1.3";
 
-/// One in so many calls where a fallback is forced: most are the same as without.
-pub(crate) const STRIDE: usize = if cfg!(any(
+/// Whether a fallback is forced.
+pub(crate) const IS_FORCED: bool = cfg!(any(
     anyfork_no_clone_into_cgroup,
     anyfork_no_close_range,
     anyfork_no_pidfd,
     anyfork_no_pidfd_hangup,
     anyfork_no_pidfd_info,
     anyfork_no_unshare
-)) {
-    7
-} else {
-    1
-};
+));
+
+/// One in so many calls is enough then: most are the same as without.
+pub(crate) const STRIDE: usize = if IS_FORCED { 7 } else { 1 };
 
 /// The steps of the scenario, and what they come to if nothing interferes.
-pub(crate) const USUAL: [(&str, &str); 11] = [
+pub(crate) const USUAL: [(&str, &str); 13] = [
     ("template", "made"),
     ("worker", "made"),
     ("answer", "8"),
-    ("status", "exit status: 4"),
+    ("status", "exit status: 5"),
     ("bound", "made"),
     ("kill", "sent"),
     ("bound-status", "signal: 9 (SIGKILL)"),
+    ("polled", "made"),
+    ("polled-status", "exit status: 6"),
     ("fresh", "made"),
     ("fresh-status", "exit status: 3"),
     ("program", "made"),

@@ -1,7 +1,7 @@
 //! A process is killed at each of its system calls, before it is made: every request has one answer that is right, nobody is left behind, and the next ones work.
 
 use crate::interfered::{
-    BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, MAIN, PROGRAM, STRIDE, TEMPLATE, WORKER, unusual,
+    BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, MAIN, POLLED, PROGRAM, STRIDE, TEMPLATE, WORKER, unusual,
 };
 use anyfork_tests::interception::Verdict;
 use anyfork_tests::{LONG, SOON, lives, within};
@@ -53,10 +53,19 @@ fn a_worker_bound_to_its_owner() {
 }
 
 #[test]
+fn a_worker_that_an_event_loop_waits_for() {
+    killed_anywhere(POLLED, |step, told| match step {
+        "polled" => is_gone(told, &["ProcessGone"]),
+        "polled-status" => told == KILLED,
+        _ => false,
+    });
+}
+
+#[test]
 fn a_template() {
     killed_anywhere(TEMPLATE, |step, told| match step {
         "template" => is_gone(told, &["ProcessGone"]),
-        "worker" | "bound" => is_gone(told, &["ProcessGone", "TemplateGone"]),
+        "worker" | "bound" | "polled" => is_gone(told, &["ProcessGone", "TemplateGone"]),
         _ => false,
     });
 }

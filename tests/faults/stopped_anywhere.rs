@@ -1,6 +1,8 @@
 //! A process is stopped at any of its system calls: every request has its answer by its deadline, and when the process goes on, all that was given up ends.
 
-use crate::interfered::{BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, PROGRAM, TEMPLATE, WORKER, unusual};
+use crate::interfered::{
+    BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, POLLED, PROGRAM, TEMPLATE, WORKER, unusual,
+};
 use anyfork_tests::interception::Verdict;
 use anyfork_tests::signal;
 use rustix::process::Signal;
@@ -36,10 +38,12 @@ fn stopped_anywhere(role: &'static str, steps: &[&str], stride: usize) {
 fn workers(stride: usize) {
     stopped_anywhere(WORKER, &["worker", "answer", "status"], stride);
     stopped_anywhere(BOUND, &["bound"], stride);
+    stopped_anywhere(POLLED, &["polled", "polled-status"], stride);
 }
 
 fn template(stride: usize) {
-    stopped_anywhere(TEMPLATE, &["template", "worker", "answer", "status", "bound", "bound-status"], stride);
+    let workers = ["worker", "answer", "status", "bound", "bound-status", "polled", "polled-status"];
+    stopped_anywhere(TEMPLATE, &[&["template"], &workers[..]].concat(), stride);
 }
 
 fn default_template(stride: usize) {

@@ -2,9 +2,12 @@
 //! what it returned, or `error` with kind, errno and text.
 
 use crate::{Outcome, entries, pause, say};
-use anyfork::{Command, ExitStatus, Inputs, Process, Result, Stdio, Worker};
+use anyfork::{Blob, Command, ExitStatus, Exited, Inputs, Process, Result, Starting, Stdio, Worker};
+use anyfork_tests::LONG;
+use rustix::event::{PollFd, PollFlags};
 use std::fs::File;
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -35,12 +38,20 @@ fn prepare(number: u8) {
 
 /// Answers one octet with the next one, and ends with a code made of all that it was given.
 #[anyfork::entry]
-fn serve(mut socket: UnixStream, file: File, number: u8) -> std::io::Result<ExitCode> {
+fn serve(mut socket: UnixStream, file: File, number: u8, large: Blob) -> std::io::Result<ExitCode> {
     let mut octet = [0];
     socket.read_exact(&mut octet)?;
     socket.write_all(&[octet[0] + 1])?;
-    let is_file = u8::from(file.metadata()?.is_file());
-    Ok((PREPARED.get().copied().unwrap_or_default() + number + is_file).into())
+    let (is_file, is_whole) = (u8::from(file.metadata()?.is_file()), u8::from(*large == LARGE));
+    Ok((PREPARED.get().copied().unwrap_or_default() + number + is_file + is_whole).into())
+}
+
+/// So large that it travels in a memory file.
+static LARGE: [u8; 100_000] = [7; 100_000];
+
+#[anyfork::entry]
+fn leave(_file: File, code: u8) -> ExitCode {
+    code.into()
 }
 
 #[anyfork::entry]
@@ -64,7 +75,7 @@ impl Steps<'_> {
     fn of_a_template(&self) {
         let process = Process::new().call(prepare, [1]).fd(self.file).deadline(self.deadline);
         let Some(template) = self.made("template", || process.template()) else { return };
-        let worker = template.fork().arg(2).blocking_socket(true).deadline(self.deadline);
+        let worker = template.fork().arg(2).arg(&LARGE).blocking_socket(true).deadline(self.deadline);
         if let Some(worker) = self.made("worker", || worker.run(serve)) {
             self.told("answer", || exchange(&worker, self.deadline), u8::to_string);
             self.ended("status", || worker.wait_timeout(self.deadline));
@@ -73,6 +84,10 @@ impl Steps<'_> {
         if let Some(bound) = self.made("bound", || bound.run(stay)) {
             self.told("kill", || bound.kill(), |()| "sent".into());
             self.ended("bound-status", || bound.wait_timeout(self.deadline));
+        }
+        let polled = template.fork().arg(6).deadline(self.deadline);
+        if let Some(polled) = self.made("polled", || polled_start(polled.start(leave))) {
+            self.ended("polled-status", || self.polled_end(polled.exited()));
         }
     }
 
@@ -88,6 +103,17 @@ impl Steps<'_> {
         command.args(["-c", "exit 7"]).stdin(Stdio::null()).deadline(self.deadline);
         if let Some(program) = self.made("program", || command.spawn()) {
             self.ended("program-status", || program.wait_timeout(self.deadline));
+        }
+    }
+
+    fn polled_end(&self, mut exited: Exited) -> Result<Option<ExitStatus>> {
+        let until = Instant::now() + self.deadline;
+        loop {
+            let status = exited.try_finish()?;
+            if status.is_some() || until < Instant::now() {
+                return Ok(status);
+            }
+            poll(&exited, until);
         }
     }
 
@@ -111,6 +137,22 @@ impl Steps<'_> {
         say(&format!("{}{step}", self.prefix), format!("{late}{told}"));
         result.ok()
     }
+}
+
+/// As an event loop does.
+fn polled_start(mut starting: Starting<Worker>) -> Result<Worker> {
+    loop {
+        if let Some(worker) = starting.try_finish()? {
+            return Ok(worker);
+        }
+        poll(&starting, Instant::now() + LONG);
+    }
+}
+
+fn poll(what: &impl AsFd, until: Instant) {
+    let timeout = until.saturating_duration_since(Instant::now()).try_into().ok();
+    // If it fails there is another question too many.
+    let _ = rustix::event::poll(&mut [PollFd::new(what, PollFlags::IN)], timeout.as_ref());
 }
 
 fn exchange(worker: &Worker, limit: Duration) -> Result<u8> {

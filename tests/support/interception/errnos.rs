@@ -11,6 +11,8 @@ impl Call {
             libc::EINTR => self.may_be_interrupted(),
             libc::EAGAIN => self.does_not_wait() || matches!(self.number, Sysno::clone | Sysno::clone3 | Sysno::execve),
             libc::EMFILE => self.makes_descriptors(),
+            // No kernel does that to a socket: it might be anything else that nobody has thought of.
+            libc::EIO => self.number == Sysno::recvmsg,
             libc::ENOMEM => self.makes_descriptors() || self.takes_memory(),
             _ => false,
         }
