@@ -13,6 +13,7 @@ mod exits;
 mod faults;
 mod foreign;
 mod handover;
+mod intercepted;
 mod kill_tree;
 mod limits;
 mod memory;
@@ -54,6 +55,7 @@ fn main() -> Outcome {
         (&"faults", rest) => faults::run(rest),
         (&"foreign", rest) => foreign::run(rest),
         (&"handover", rest) => handover::run(rest),
+        (&"intercepted", rest) => intercepted::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
         (&"modules", rest) => modules::run(rest),

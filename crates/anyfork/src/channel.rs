@@ -2,7 +2,7 @@
 //! puts frames together.
 
 use crate::sys::memfd;
-use crate::sys::socket::{self, Blocking, DESCRIPTORS_PER_MESSAGE, Received};
+use crate::sys::socket::{self, Blocking, DESCRIPTORS_PER_MESSAGE, Received, is_passing};
 use crate::wire::{self, Bytes, Frame, HEADER, Malformed, Order, serve};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -240,7 +240,7 @@ impl Inbox {
                 self.lost_descriptors |= lost_descriptors;
                 Ok(Filled::Some)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Filled::Nothing),
+            Err(error) if is_passing(&error) => Ok(Filled::Nothing),
             // The other end was closed with bytes unread: it is gone all the same.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Filled::End),
             Err(error) => Err(error),

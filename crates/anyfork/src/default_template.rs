@@ -104,9 +104,9 @@ fn start() -> Result<(Arc<Line>, Standing)> {
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
     // Room for the socket of the process that it is wanted for. A template that is started under a limit as low as that keeps the limit.
     let room = socket::pair().map_err(|error| Error::system(step, error))?;
-    let nonce = handover::nonce().map_err(|error| Error::system(step, error))?;
+    let nonce = handover::nonce()?;
     let mut orders = Outbox::default();
-    greet(&mut orders, &nonce, true);
+    greet(&mut orders, &nonce, true)?;
     orders.push(&Order::Template, []);
     orders.flush(&ours, Blocking::No).map_err(|error| Error::system(step, error))?;
     let title = format!("anyfork: default template of {} ({})", std::process::id(), program());
@@ -116,13 +116,13 @@ fn start() -> Result<(Arc<Line>, Standing)> {
         Error::system(format!("exec /proc/self/exe{hint}"), error)
     })?;
     drop(room);
-    // Known from the start, so that it is waited for even if it never gets ready.
-    let identity = Identity { pid, pidfd: pidfd::of(pid) };
-    Ok((Arc::new(Line::new(ours, Dialect::Frames, Some(identity), true)), standing))
+    // Known from the start, so that it is waited for even if it never gets ready. If there is no room for its pidfd, one comes with its answer.
+    let identity = pidfd::of(pid).ok().map(|pidfd| Identity { pid, pidfd });
+    Ok((Arc::new(Line::new(ours, Dialect::Frames, identity, true)), standing))
 }
 
 /// The first order to a fresh image of this program.
-pub(crate) fn greet(orders: &mut Outbox, nonce: &handover::Nonce, adopts: bool) {
+pub(crate) fn greet(orders: &mut Outbox, nonce: &handover::Nonce, adopts: bool) -> Result<()> {
     let program = program();
     let hello = Hello {
         version: wire::VERSION,
@@ -132,7 +132,9 @@ pub(crate) fn greet(orders: &mut Outbox, nonce: &handover::Nonce, adopts: bool) 
         adopts,
         program: program.as_bytes(),
     };
-    orders.push(&Order::Hello(hello), pidfd::of_self());
+    let pidfd = pidfd::of_self().map_err(|error| Error::system("open the pidfd of this program", error))?;
+    orders.push(&Order::Hello(hello), pidfd);
+    Ok(())
 }
 
 /// Whether an exec of this program would come back here instead of running its `main` again.

@@ -80,13 +80,13 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     policy::allow_fork(step)?;
     let proof = single(step)?;
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
-    let owner = Owner::this(default_template::program());
+    let owner = Owner::this(default_template::program()).map_err(|error| Error::system(step, error))?;
     // What is half-written now would come out again in the template.
     exit::flush_output();
     match fork::fork(proof).map_err(|error| Error::system(step, error))? {
         Fork::Child(single) => become_template(&single, theirs, owner, adopts),
         Fork::Parent(pid) => {
-            let pidfd = pidfd::of(pid);
+            let pidfd = pidfd::of(pid).ok().flatten();
             drop((theirs, owner));
             let mut launched = Launched::elsewhere(ours);
             launched.is_child = true;

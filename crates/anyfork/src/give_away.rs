@@ -77,8 +77,9 @@ impl Template<Native> {
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
         check_socket(&fd, "take up a template")?;
         let mut orders = Outbox::default();
-        orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self());
-        orders.flush(&fd, Blocking::No).map_err(|error| Error::system("take up a template", error))?;
+        let failed = |error| Error::system("take up a template", error);
+        orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self().map_err(failed)?);
+        orders.flush(&fd, Blocking::No).map_err(failed)?;
         let launched = Launched::elsewhere(fd);
         let options = Options::new(Role::Template);
         Starting::new(Ok(launched), (), options, "take up a template".into()).wait()

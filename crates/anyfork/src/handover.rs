@@ -2,6 +2,7 @@
 //! and a nonce, and the same nonce waits on the socket.
 
 use crate::channel::Filled;
+use crate::error::{Error, Result};
 use crate::server::{Owner, Process};
 use crate::sys::exec::Image;
 use crate::sys::socket::{self, Blocking};
@@ -9,6 +10,7 @@ use crate::sys::threads;
 use crate::sys::{environ, exit, image, signal, stdio, title};
 use crate::wire::{self, Failure, FailureKind, Hello, Order};
 use rustix::io::FdFlags;
+use rustix::rand::GetRandomFlags;
 use std::fmt::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -22,10 +24,10 @@ pub(crate) fn is_pending() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-pub(crate) fn nonce() -> std::io::Result<Nonce> {
+pub(crate) fn nonce() -> Result<Nonce> {
     let mut nonce = Nonce::default();
-    rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
-    Ok(nonce)
+    let made = rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut nonce, GetRandomFlags::empty()));
+    made.map(|_| nonce).map_err(|errno| Error::system("make a nonce", errno))
 }
 
 /// The image of this program, for a process that will find `socket` and is shown as `title` until it takes over.
@@ -95,11 +97,14 @@ fn is_announced(socket: BorrowedFd<'_>, expected: &Nonce) -> bool {
 /// Reads the greeting and closes all that was inherited by accident.
 fn greet(socket: OwnedFd) -> Process {
     let mut process = Process::new(socket, Owner::new(0, None, String::new()));
-    match process.inbox.fill(&process.socket, Blocking::No) {
-        Ok(Filled::Some) => {}
-        _ => exit::now(0),
-    }
-    let Ok(Some(mut message)) = process.inbox.next() else { exit::now(0) };
+    // It waits there.
+    let mut message = loop {
+        match process.inbox.next() {
+            Ok(Some(message)) => break message,
+            Ok(None) if receives(&mut process) => {}
+            _ => exit::now(0),
+        }
+    };
     let pidfd = message.descriptors.pop();
     let Ok(Order::Hello(hello)) = Order::parse(message.frame.get()) else { exit::now(0) };
     let program = String::from_utf8_lossy(hello.program).into_owned();
@@ -113,6 +118,10 @@ fn greet(socket: OwnedFd) -> Process {
         process.adopt_orphans();
     }
     process
+}
+
+fn receives(process: &mut Process) -> bool {
+    matches!(process.inbox.fill(&process.socket, Blocking::Yes), Ok(Filled::Some | Filled::Nothing))
 }
 
 #[cfg(test)]

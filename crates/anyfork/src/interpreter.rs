@@ -54,7 +54,7 @@ pub(crate) fn start(command: &Command, dialect: Dialect, bound: bool, orders: Ou
     let mut all = Outbox::new(dialect);
     if dialect == Dialect::Frames {
         // Nothing was handed over that could be mistaken: it has been started with this very socket.
-        default_template::greet(&mut all, &handover::Nonce::default(), false);
+        default_template::greet(&mut all, &handover::Nonce::default(), false)?;
         if bound {
             all.push(&Order::Bind, []);
         }

@@ -362,9 +362,9 @@ impl<S: Server> Process<S> {
         let role = if prepares { Role::Preparing } else { self.options.role };
         let mut new = New::Fork;
         if matches!(self.origin, Origin::FreshExec) {
-            let nonce = handover::nonce().map_err(|error| Error::system("make a nonce", error))?;
+            let nonce = handover::nonce()?;
             let mut greeting = Outbox::default();
-            default_template::greet(&mut greeting, &nonce, false);
+            default_template::greet(&mut greeting, &nonce, false)?;
             if self.options.role == Role::Bound && !prepares {
                 // A fresh image knows nothing of what its fork was told.
                 greeting.push(&Order::Bind, []);

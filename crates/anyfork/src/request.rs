@@ -2,9 +2,8 @@
 
 use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::error::{Error, Result};
-use crate::sys::socket::{self, Blocking};
+use crate::sys::socket::{self, Blocking, is_passing};
 use crate::wire::Order;
-use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -107,10 +106,4 @@ impl Blocked {
     fn by(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::WouldBlock { Blocked::Full } else { Blocked::ByOthers }
     }
-}
-
-/// Whether trying again can help: the socket is full, or too many descriptors are under way (unix(7), ETOOMANYREFS).
-pub(crate) fn is_passing(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-        || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::NOBUFS))
 }

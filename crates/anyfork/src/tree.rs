@@ -216,7 +216,8 @@ impl Tree {
             }
             let Some(start) = all.get(&pid).map(|process| process.start) else { continue };
             // Looked at again with the pidfd in hand: the number could have got another process meanwhile.
-            let Some(pidfd) = pidfd::of(pid) else { continue };
+            let pidfd = pidfd::of(pid).map_err(|error| Error::system("kill_tree", error))?;
+            let Some(pidfd) = pidfd else { continue };
             if process(pid).is_some_and(|process| process.start == start && process.is_alive()) {
                 known.insert(pid, Member { pidfd, is_denied: false });
                 new = true;
@@ -337,7 +338,9 @@ fn freeze(cgroup: &OwnedFd) -> Result<bool> {
 fn kill_members(cgroup: &OwnedFd) -> Result<bool> {
     // Empty is empty: a process that forks and ends is listed until its child is. (The dead are not listed.)
     let pids = members(cgroup)?;
-    let pidfds: Vec<(u32, OwnedFd)> = pids.iter().filter_map(|pid| Some((*pid, pidfd::of(*pid)?))).collect();
+    let pidfds = pids.iter().filter_map(|pid| Some(pidfd::of(*pid).transpose()?.map(|pidfd| (*pid, pidfd))));
+    let pidfds: Vec<(u32, OwnedFd)> =
+        pidfds.collect::<io::Result<_>>().map_err(|error| Error::system("kill_tree", error))?;
     // Looked at again with the pidfds in hand: none of them is a stranger that got the number.
     let still = if pids.is_empty() { Vec::new() } else { members(cgroup)? };
     for (_, pidfd) in pidfds.iter().filter(|(pid, _)| still.contains(pid)) {

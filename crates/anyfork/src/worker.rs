@@ -350,7 +350,12 @@ impl Lifeline {
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         self.maker.check("signal")?;
         let sent = match (&self.pidfd, &self.line) {
-            (Some(pidfd), _) => pidfd::signal(pidfd, signal),
+            (Some(pidfd), line) => match (pidfd::signal(pidfd, signal), line) {
+                (Err(error), Some((line, id))) if pidfd::are_denied_signals(&error) => {
+                    line.signal(*id, signal.as_raw())
+                }
+                (sent, _) => sent,
+            },
             (None, Some((line, id))) => line.signal(*id, signal.as_raw()),
             (None, None) => return Err(Error::new(ErrorKind::Unsupported, "signal", "there are no pidfds here")),
         };

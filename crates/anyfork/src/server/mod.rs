@@ -17,7 +17,6 @@ use crate::sys::socket::{self, Blocking};
 use crate::sys::threads::{SingleThread, Threads};
 use crate::sys::title;
 use crate::wire::{Bytes, Failure, FailureKind, Reply, Role};
-use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -39,8 +38,8 @@ impl Owner {
     }
 
     /// The calling process as an owner.
-    pub(crate) fn this(program: String) -> Self {
-        Self::new(std::process::id(), pidfd::of_self(), program)
+    pub(crate) fn this(program: String) -> std::io::Result<Self> {
+        Ok(Self::new(std::process::id(), pidfd::of_self()?, program))
     }
 
     /// For a process that is about to forget it: its descriptor, the rest stays in memory.
@@ -101,7 +100,7 @@ impl Process {
         if let Some(proof) = &self.single {
             self.set_title(proof, "spare");
         }
-        self.pidfd = pidfd::of_self();
+        self.pidfd = pidfd::of_self().ok().flatten();
     }
 
     /// Does what the orders say, to the end of the process.
@@ -162,15 +161,15 @@ fn go_on_without_parent(process: &Process) {
 
 /// Sends the one reply of a process, with its pidfd, which may be there already. An error means that nobody waits for it any more.
 fn announce(socket: impl AsFd, reply: &Reply, pidfd: Option<OwnedFd>) -> std::io::Result<()> {
-    let pidfd = pidfd.or_else(pidfd::of_self);
+    let pidfd = pidfd.or_else(|| pidfd::of_self().ok().flatten());
     let descriptors: SmallVec<[_; 1]> = pidfd.iter().map(AsFd::as_fd).collect();
     let mut bytes = Bytes::new();
     reply.append(&mut bytes, descriptors.len() as u16);
-    // Of this user's descriptors are too many under way (unix(7)): until those who wait take them in, or else without one.
+    // Of this user's descriptors may be too many under way (unix(7)), or there is no memory: until that has passed, or else without one.
     for _ in 0..PATIENCE.as_millis() {
         // A stream socket may take a part; a reply this short is taken whole.
         match socket::send(&socket, &bytes, &descriptors, Blocking::Yes) {
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) => {}
+            Err(error) if socket::is_passing(&error) => {}
             sent => return sent.map(drop),
         }
         std::thread::sleep(Duration::from_millis(1));

@@ -27,4 +27,5 @@ pub(crate) mod stat;
 pub(crate) mod stdio;
 pub(crate) mod threads;
 pub(crate) mod title;
+mod vfork;
 pub(crate) mod wait;

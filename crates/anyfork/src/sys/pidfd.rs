@@ -7,35 +7,46 @@
 use super::stat::Stat;
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
 
-/// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds.
-pub(crate) fn of_self() -> Option<OwnedFd> {
+/// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds; an error if there is no room for it now.
+pub(crate) fn of_self() -> io::Result<Option<OwnedFd>> {
     open(rustix::process::getpid())
 }
 
-/// The pidfd of a process. For a child that nobody has waited for yet there is no race; of another, the number may be somebody
-/// else's by the time the pidfd is there, so it is looked at again then.
-pub(crate) fn of(pid: u32) -> Option<OwnedFd> {
-    open(Pid::from_raw(pid as i32)?)
+/// The pidfd of a process, likewise; also `None` if there is none of this number. For a child that nobody has waited for yet there is no race; of another, the
+/// number may be somebody else's by the time the pidfd is there, so it is looked at again then.
+pub(crate) fn of(pid: u32) -> io::Result<Option<OwnedFd>> {
+    Pid::from_raw(pid as i32).map_or(Ok(None), open)
 }
 
-fn open(pid: Pid) -> Option<OwnedFd> {
+fn open(pid: Pid) -> io::Result<Option<OwnedFd>> {
     if cfg!(anyfork_no_pidfd) {
-        return None;
+        return Ok(None);
     }
-    rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok().map(above_stdio)
+    match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+        Ok(pidfd) => Ok(Some(above_stdio(pidfd))),
+        Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(errno.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Sends a signal; `Ok` also if the process has ended already.
 pub(crate) fn signal(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
     match rustix::process::pidfd_send_signal(pidfd, signal) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Whether a signal failed because a filter refuses pidfd_send_signal(2) as such: then so it does for this very process.
+pub(crate) fn are_denied_signals(error: &io::Error) -> bool {
+    let is_denied = || of_self().is_ok_and(|own| own.is_some_and(|own| try_signal(own).is_err()));
+    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) && is_denied()
 }
 
 /// What a pidfd tells about its process.
@@ -115,10 +126,14 @@ pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32, adopter: Option<u32
 
 /// Whether the process still has its number: nobody has waited for it. (Signal 0 is none, and reaches also the dead.)
 pub(crate) fn has_number(pidfd: impl AsFd) -> bool {
+    try_signal(pidfd).map_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied, |()| true)
+}
+
+fn try_signal(pidfd: impl AsFd) -> io::Result<()> {
     let pidfd = pidfd.as_fd().as_raw_fd();
     // SAFETY: the system call takes numbers, and no pointer but null.
     let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, std::ptr::null::<libc::siginfo_t>(), 0) };
-    sent == 0 || io::Error::last_os_error().kind() == io::ErrorKind::PermissionDenied
+    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Whether all the user and group ids of a process are the ones this process has.

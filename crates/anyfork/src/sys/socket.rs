@@ -70,6 +70,12 @@ pub(crate) fn send(
     Ok(rustix::io::retry_on_intr(|| rustix::net::sendmsg(&socket, &bytes, &mut control, flags))?)
 }
 
+/// Whether trying again can help: the socket is full, too many descriptors are under way (unix(7), ETOOMANYREFS), or the kernel has no memory for it now.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM))
+}
+
 /// What one message brought.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Received {
