@@ -18,6 +18,8 @@ mod limits;
 mod memory;
 mod modules;
 mod names;
+mod namespace;
+mod numbers;
 mod owner;
 mod policy;
 mod pty;
@@ -58,6 +60,7 @@ fn main() -> Outcome {
         (&"memory", rest) => memory::run(rest),
         (&"modules", rest) => modules::run(rest),
         (&"names", rest) => names::run(rest),
+        (&"numbers", rest) => numbers::run(rest),
         (&"owner", rest) => owner::run(rest),
         (&"purity", rest) => purity::run(rest),
         (&"signals", rest) => signals::run(rest),
