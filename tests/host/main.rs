@@ -19,6 +19,7 @@ mod memory;
 mod modules;
 mod names;
 mod namespace;
+mod nested;
 mod numbers;
 mod owner;
 mod policy;
@@ -60,6 +61,7 @@ fn main() -> Outcome {
         (&"memory", rest) => memory::run(rest),
         (&"modules", rest) => modules::run(rest),
         (&"names", rest) => names::run(rest),
+        (&"nested", rest) => nested::run(rest),
         (&"numbers", rest) => numbers::run(rest),
         (&"owner", rest) => owner::run(rest),
         (&"purity", rest) => purity::run(rest),
