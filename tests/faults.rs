@@ -7,6 +7,9 @@ mod nested;
 #[path = "faults/numbers.rs"]
 mod numbers;
 
+#[path = "faults/statuses.rs"]
+mod statuses;
+
 #[path = "faults/templates.rs"]
 mod templates;
 
@@ -18,3 +21,14 @@ fn root() -> bool {
     }
     root
 }
+
+/// Stays until it is told an exit code, or reads end-of-file.
+#[anyfork::entry]
+fn stay(mut socket: std::os::unix::net::UnixStream, _rest: anyfork::Inputs) -> std::process::ExitCode {
+    let mut code = [0];
+    let _ = std::io::Read::read(&mut socket, &mut code);
+    code[0].into()
+}
+
+#[anyfork::entry]
+fn nothing() {}
