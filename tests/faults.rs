@@ -10,6 +10,9 @@ mod numbers;
 #[path = "faults/statuses.rs"]
 mod statuses;
 
+#[path = "faults/surroundings.rs"]
+mod surroundings;
+
 #[path = "faults/templates.rs"]
 mod templates;
 

@@ -27,6 +27,7 @@ mod pty;
 mod purity;
 mod signals;
 mod spares;
+mod surroundings;
 mod terminal;
 mod threads;
 mod zombies;
@@ -67,6 +68,7 @@ fn main() -> Outcome {
         (&"purity", rest) => purity::run(rest),
         (&"signals", rest) => signals::run(rest),
         (&"spares", rest) => spares::run(rest),
+        (&"surroundings", rest) => surroundings::run(rest),
         (&"terminal", rest) => terminal::run(rest),
         (&"threads", rest) => threads::run(rest),
         (&"zombies", rest) => zombies::run(rest),

@@ -8,6 +8,11 @@ use std::os::fd::AsRawFd;
 
 /// Runs the rest of the scenario as number 1, with a `/proc` of its namespace. It takes root.
 pub(crate) fn as_number_one(scenario: impl FnOnce() -> Outcome) -> Outcome {
+    as_number_one_with_proc_of_another(|| mount_proc().and_then(|()| scenario()))
+}
+
+/// The same, with the `/proc` that was there.
+pub(crate) fn as_number_one_with_proc_of_another(scenario: impl FnOnce() -> Outcome) -> Outcome {
     // SAFETY: numbers and constant strings; this program has one thread.
     let child = unsafe {
         let (root, none) = (c"/".as_ptr(), std::ptr::null());
@@ -20,7 +25,6 @@ pub(crate) fn as_number_one(scenario: impl FnOnce() -> Outcome) -> Outcome {
         let is_good = status.exit_status() == Some(0);
         return if is_good { Ok(()) } else { Err(format!("number 1 ended with {status:?}").into()) };
     }
-    mount_proc()?;
     assert_eq!(std::process::id(), 1);
     // All else in the namespace ends with this process.
     match scenario() {

@@ -1,6 +1,6 @@
 //! Processes as they are looked at by who kills a tree of them.
 
-use crate::sys::stat::Stat;
+use crate::sys::stat::{self, Stat};
 use std::collections::HashMap;
 use std::{fs, io};
 
@@ -24,6 +24,7 @@ impl Seen {
 }
 
 pub(super) fn processes() -> io::Result<HashMap<u32, Seen>> {
+    stat::is_ours()?;
     let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     Ok(pids.filter_map(|pid| Some((pid, process(pid)?))).collect())
 }
