@@ -1,6 +1,12 @@
 //! What happens when something goes wrong, one file per sort of fault. After each, nothing of ours is left over, each handle has had its answer in
 //! time, and the next start works.
 
+#[path = "support/commands.rs"]
+mod commands;
+
+#[path = "faults/memory.rs"]
+mod memory;
+
 #[path = "faults/nested.rs"]
 mod nested;
 
@@ -16,14 +22,7 @@ mod surroundings;
 #[path = "faults/templates.rs"]
 mod templates;
 
-/// Whether this is root, who can make namespaces. If not, that is said.
-fn root() -> bool {
-    let root = rustix::process::geteuid().is_root();
-    if !root {
-        anyfork_tests::skipped("it takes root");
-    }
-    root
-}
+use commands::root;
 
 /// Stays until it is told an exit code, or reads end-of-file.
 #[anyfork::entry]
