@@ -4,6 +4,9 @@
 #[path = "support/commands.rs"]
 mod commands;
 
+#[path = "faults/handles.rs"]
+mod handles;
+
 #[path = "faults/memory.rs"]
 mod memory;
 

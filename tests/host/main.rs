@@ -12,6 +12,7 @@ mod entries;
 mod exits;
 mod faults;
 mod foreign;
+mod handles;
 mod handover;
 mod kill_tree;
 mod limits;
@@ -57,6 +58,7 @@ fn main() -> Outcome {
         (&"exits", rest) => exits::run(rest),
         (&"faults", rest) => faults::run(rest),
         (&"foreign", rest) => foreign::run(rest),
+        (&"handles", rest) => handles::run(rest),
         (&"handover", rest) => handover::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
