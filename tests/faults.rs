@@ -15,6 +15,39 @@ mod killed_anywhere;
 
 #[path = "faults/stopped_anywhere.rs"]
 mod stopped_anywhere;
+#[path = "support/commands.rs"]
+mod commands;
+
+#[path = "faults/handles.rs"]
+mod handles;
+
+#[path = "faults/memory.rs"]
+mod memory;
+
+#[path = "faults/nested.rs"]
+mod nested;
+
+#[path = "faults/numbers.rs"]
+mod numbers;
+
+#[path = "faults/statuses.rs"]
+mod statuses;
+
+#[path = "faults/surroundings.rs"]
+mod surroundings;
 
 #[path = "faults/templates.rs"]
 mod templates;
+
+use commands::root;
+
+/// Stays until it is told an exit code, or reads end-of-file.
+#[anyfork::entry]
+fn stay(mut socket: std::os::unix::net::UnixStream, _rest: anyfork::Inputs) -> std::process::ExitCode {
+    let mut code = [0];
+    let _ = std::io::Read::read(&mut socket, &mut code);
+    code[0].into()
+}
+
+#[anyfork::entry]
+fn nothing() {}

@@ -45,7 +45,20 @@ fn a_worker_of_an_early_template_starts_workers_of_its_own() {
 
 #[test]
 fn handles_in_a_fork_of_the_program_are_inert() {
-    let mut host = host!("foreign");
+    are_inert(host!("foreign"));
+}
+
+/// Both are number 1, each in a namespace of its own.
+#[test]
+fn handles_in_a_fork_with_the_number_of_the_program_are_inert() {
+    if rustix::process::geteuid().is_root() {
+        are_inert(host!("foreign", "same-number"));
+    } else {
+        anyfork_tests::skipped("it takes root to make namespaces");
+    }
+}
+
+fn are_inert(mut host: anyfork_tests::Host) {
     for what in ["wait", "try_wait", "exited", "signal", "kill", "fork", "start", "prepared"] {
         assert_eq!(host.fact(what), "foreign", "{what}");
     }

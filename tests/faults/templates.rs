@@ -1,6 +1,6 @@
 //! Templates that are killed, stopped or starved: each request gets its answer in time, and live workers go on.
 
-use anyfork_tests::{Host, LONG, Scratch, all_end_soon, children, host, lives, signal, stat, stop, within};
+use anyfork_tests::{Host, Scratch, all_end_soon, host, signal, stat, stop};
 use rustix::process::Signal;
 use std::path::Path;
 use std::time::Duration;
@@ -103,26 +103,4 @@ fn a_start_that_was_dropped_never_starts() {
 fn a_preparation_that_was_dropped_never_begins() {
     let witness = Scratch::new("dropped-call");
     stops(host!("faults", "dropped-while-stopped", "call", &witness), "template", &witness);
-}
-
-#[test]
-fn a_thousand_exits_at_once_are_all_told() {
-    const COUNT: usize = 1000;
-    let mut host = host!("exits", &COUNT.to_string());
-    host.fact("stop-it");
-    let template = host.number("template");
-    let workers = children(template);
-    assert_eq!(workers.len(), COUNT);
-    stop(template);
-    host.go();
-    host.fact("continue-it");
-    within(LONG, "all have ended", || (!workers.iter().any(|pid| lives(*pid))).then_some(()));
-    assert_eq!(children(template).len(), COUNT, "nobody should have waited for them yet");
-    host.go();
-    signal(template, Signal::CONT);
-    assert_eq!(host.number("right"), COUNT as u32);
-    host.fact("done");
-    within(LONG, "no zombies are left", || children(template).is_empty().then_some(()));
-    host.go();
-    host.finish();
 }

@@ -9,6 +9,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     match arguments {
         ["processes", user] => processes(user.parse()?),
         ["under-way", user] => under_way(user.parse()?),
+        ["orders-under-way", user] => orders_under_way(user.parse()?),
         ["template-descriptors"] => template_descriptors(),
         ["host-descriptors"] => host_descriptors(),
         _ => Err("which limit?".into()),
@@ -74,6 +75,32 @@ fn under_way(user: u32) -> Outcome {
     Ok(())
 }
 
+#[anyfork::entry]
+fn count(descriptors: Vec<std::os::fd::OwnedFd>) -> std::process::ExitCode {
+    (descriptors.len() as u8).into()
+}
+
+/// Orders with more descriptors in all than may be under way, to a template that takes none; then it goes on.
+fn orders_under_way(user: u32) -> Outcome {
+    const EACH: usize = 250;
+    rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(user))?;
+    let template = Process::new().template()?;
+    ended(template.fork().run(entries::park))?;
+    let open = anyfork_tests::open_files(std::process::id());
+    setrlimit(Resource::Nofile, Rlimit { current: Some(3 * EACH as u64 - 50), ..getrlimit(Resource::Nofile) })?;
+    anyfork_tests::stop(template.pid());
+    let file = File::open("/dev/null")?;
+    let starting: Vec<_> = (0..5).map(|_| template.fork().fds(vec![&file; EACH]).start(count)).collect();
+    // What could not be sent is still open here.
+    say("kept", anyfork_tests::descriptors(std::process::id()).len() - open.len());
+    anyfork_tests::signal(template.pid(), rustix::process::Signal::CONT);
+    let codes = starting.into_iter().map(|starting| starting.wait()?.wait());
+    say("right", codes.filter(|code| code.as_ref().is_ok_and(|code| code.code() == Some(EACH as i32))).count());
+    drop(file);
+    say("left", anyfork_tests::open_files(std::process::id()) != open);
+    Ok(())
+}
+
 /// How many processes the user of these templates may have when they fork.
 pub(crate) fn limit_processes(templates: [u32; 2], current: Option<u64>) -> rustix::io::Result<()> {
     let limit = Rlimit { current, ..getrlimit(Resource::Nproc) };
@@ -124,6 +151,7 @@ fn sweep(key: &str, start: impl Fn() -> anyfork::Result<Worker>) -> Outcome {
     let usual = getrlimit(Resource::Nofile);
     let open = anyfork_tests::descriptors(std::process::id());
     let first_free = (0..).find(|number| !open.contains_key(number)).unwrap_or(0);
+    let before = anyfork_tests::open_files(std::process::id());
     let mut results = Vec::new();
     for room in 0..10 {
         setrlimit(Resource::Nofile, Rlimit { current: Some(u64::from(first_free + room)), ..usual })?;
@@ -133,5 +161,6 @@ fn sweep(key: &str, start: impl Fn() -> anyfork::Result<Worker>) -> Outcome {
     }
     say(key, results.join("|"));
     say(&format!("{key}-again"), shown(ended(start())));
+    say(&format!("{key}-left"), anyfork_tests::open_files(std::process::id()) != before);
     Ok(())
 }

@@ -12,6 +12,7 @@ mod entries;
 mod exits;
 mod faults;
 mod foreign;
+mod handles;
 mod handover;
 mod intercepted;
 mod kill_tree;
@@ -19,12 +20,16 @@ mod limits;
 mod memory;
 mod modules;
 mod names;
+mod namespace;
+mod nested;
+mod numbers;
 mod owner;
 mod policy;
 mod pty;
 mod purity;
 mod signals;
 mod spares;
+mod surroundings;
 mod terminal;
 mod threads;
 mod zombies;
@@ -54,16 +59,20 @@ fn main() -> Outcome {
         (&"exits", rest) => exits::run(rest),
         (&"faults", rest) => faults::run(rest),
         (&"foreign", rest) => foreign::run(rest),
+        (&"handles", rest) => handles::run(rest),
         (&"handover", rest) => handover::run(rest),
         (&"intercepted", rest) => intercepted::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
         (&"modules", rest) => modules::run(rest),
         (&"names", rest) => names::run(rest),
+        (&"nested", rest) => nested::run(rest),
+        (&"numbers", rest) => numbers::run(rest),
         (&"owner", rest) => owner::run(rest),
         (&"purity", rest) => purity::run(rest),
         (&"signals", rest) => signals::run(rest),
         (&"spares", rest) => spares::run(rest),
+        (&"surroundings", rest) => surroundings::run(rest),
         (&"terminal", rest) => terminal::run(rest),
         (&"threads", rest) => threads::run(rest),
         (&"zombies", rest) => zombies::run(rest),

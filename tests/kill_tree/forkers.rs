@@ -7,7 +7,7 @@ use anyfork_tests::Scratch;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// So many lines of processes, each of which forks and ends, again and again: nobody lives for more than a moment. Or, with `stay`, whose members
-/// fork children that end, and live on. Ends by itself after so many seconds.
+/// fork children that end, and live on; with `heavy` they are so large that a fork takes milliseconds. Ends by itself after so many seconds.
 const FORKER: &str = r#"
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +20,8 @@ static time_t now(void) {
     return time.tv_sec;
 }
 int main(int count, char **arguments) {
-    int lines = atoi(arguments[1]), stay = !strcmp(arguments[2], "stay");
+    int lines = atoi(arguments[1]), stay = strcmp(arguments[2], "hop") != 0, heavy = !strcmp(arguments[2], "heavy");
+    if (heavy) memset(malloc(100 << 20), 1, 100 << 20);
     int pause = atoi(arguments[3]);
     time_t end = now() + 18;
     while (lines-- > 0)
@@ -28,7 +29,7 @@ int main(int count, char **arguments) {
             while (now() < end) {
                 pid_t pid = fork();
                 if (pid < 0) { usleep(1000); continue; }
-                if (stay) { if (pid == 0) { usleep(pause); _exit(0); } waitpid(pid, 0, 0); }
+                if (stay) { if (pid == 0) { usleep(pause); _exit(0); } while (waitpid(-1, 0, heavy ? WNOHANG : 0) > 0) {} }
                 else if (pid > 0) _exit(0);
                 else usleep(pause);
             }
@@ -71,6 +72,15 @@ fn members_that_fork_children_all_the_time_are_killed() {
         for _ in 0..5 {
             is_killed(&mut command);
         }
+    }
+}
+
+/// The child of a fork that had begun when its parent was told to stop.
+#[test]
+fn children_of_slow_forks_are_killed() {
+    let Some((_program, mut command)) = forker(2, "heavy", 300_000) else { return };
+    for _ in 0..20 {
+        is_killed(&mut command);
     }
 }
 

@@ -5,6 +5,7 @@ use crate::channel::{Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
 use crate::line::{Identity, Line};
+use crate::maker::Maker;
 use crate::sys::environ;
 use crate::sys::image;
 use crate::sys::pidfd;
@@ -16,7 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What there is, and in which process: a fork of the program has nothing yet.
 struct State {
-    maker: u32,
+    maker: Option<Maker>,
     now: Now,
 }
 
@@ -28,7 +29,7 @@ enum Now {
     Up(Arc<Line>, Option<Standing>),
 }
 
-static STATE: Mutex<State> = Mutex::new(State { maker: 0, now: Now::Nothing });
+static STATE: Mutex<State> = Mutex::new(State { maker: None, now: Now::Nothing });
 static STARTED: Condvar = Condvar::new();
 
 /// The default template, started if it is not there or has died.
@@ -89,7 +90,7 @@ pub(crate) fn set(line: Arc<Line>) -> bool {
 
 fn lock() -> MutexGuard<'static, State> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    let this = std::process::id();
+    let this = Some(Maker::this());
     if state.maker != this {
         // A fork of the process that made it. The handles in it are inert; this process starts its own.
         std::mem::forget(std::mem::replace(&mut *state, State { maker: this, now: Now::Nothing }));

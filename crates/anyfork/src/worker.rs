@@ -259,15 +259,13 @@ impl Lifeline {
         if life == Life::Runs {
             return Ok(None);
         }
-        // The default template knows most, and has reported by the time it has waited for the process.
-        // Before that an older orphan of the same number could be meant.
+        let kept = (life == Life::Reaped).then(|| pidfd::wait_status(pidfd)).flatten().map(ExitStatus::of_wait_status);
+        // The default template knows most, and has reported by the time it has waited for the process. Before that an older orphan of the same number could be meant; and also
+        // after it, if the process was none of its orphans: the kernel knows better.
         let told = (life == Life::Reaped || !self.hangs_up).then(|| self.ask_default_template()).flatten();
-        let known = told
-            .or_else(|| wait::reap(Which::Pidfd(pidfd)).map(|record| ExitStatus::of_record(&record)))
-            .or_else(|| {
-                let kept = (life == Life::Reaped).then(|| pidfd::wait_status(pidfd)).flatten();
-                kept.map(ExitStatus::of_wait_status)
-            });
+        let told = told.filter(|told| kept.is_none_or(|kept| kept.into_raw() == told.into_raw()));
+        let known =
+            told.or_else(|| wait::reap(Which::Pidfd(pidfd)).map(|record| ExitStatus::of_record(&record))).or(kept);
         if known.is_some() {
             return Ok(known);
         }

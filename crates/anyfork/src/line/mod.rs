@@ -267,22 +267,27 @@ impl Line {
 
     /// For a template that is a child of this process: waits for its end, so that no zombie stays.
     pub(crate) fn wait_for_end(&self, limit: Duration) {
-        if !self.is_child || self.is_foreign() || self.given_away.load(Ordering::Relaxed) {
+        if self.is_foreign() || self.given_away.load(Ordering::Relaxed) {
             return;
         }
-        self.take_reports();
+        if self.is_child {
+            self.take_reports();
+            self.sleep_until_end(limit);
+        }
+        self.wait_for_child();
+    }
+
+    fn sleep_until_end(&self, limit: Duration) {
         let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity() else { return };
         let until = Instant::now() + limit;
         while pidfd::life(pidfd).is_ok_and(|life| life == Life::Runs) && Instant::now() < until {
             let _ = watch::sleep(&[(pidfd.as_fd(), PollFlags::IN)], Some(until));
         }
-        self.wait_for_child();
     }
 
+    /// If it has ended. Not only those that were made as children: a program that adopts orphans, as number 1 of a namespace does, is the parent of a template whose own was killed.
     fn wait_for_child(&self) {
-        if self.is_child
-            && let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity()
-        {
+        if let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity() {
             wait::reap(Which::Pidfd(pidfd.as_fd()));
         }
     }

@@ -16,6 +16,7 @@ pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod image;
+pub(crate) mod incarnation;
 pub(crate) mod launch;
 pub(crate) mod memfd;
 pub(crate) mod module;

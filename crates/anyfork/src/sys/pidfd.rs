@@ -4,7 +4,7 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
-use super::stat::Stat;
+use super::stat::{self, Stat};
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -114,7 +114,7 @@ pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
 /// Not asked of a child of `adopter`, which will wait, and knows more.
 pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32, adopter: Option<u32>) -> Option<i32> {
     let is_zombie = || life(&pidfd).is_ok_and(|life| life != Life::Runs) && has_number(&pidfd);
-    let stat = Stat::of(pid).filter(|_| is_zombie())?;
+    let stat = Stat::of(pid).filter(|_| is_zombie() && stat::is_ours().is_ok())?;
     let parent: u32 = stat.field(4)?;
     let status = stat.field(52)?;
     if adopter == Some(parent) {

@@ -1,7 +1,7 @@
 //! A process as proc_pid_stat(5) shows it.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 /// Longer than any line: some fifty numbers, and a name of at most 64 bytes.
@@ -27,6 +27,15 @@ impl Stat {
         // The second field is the name in parentheses and may hold anything; fields are counted after it.
         self.0.rsplit_once(')')?.1.split_ascii_whitespace().nth(number - 3)?.parse().ok()
     }
+}
+
+/// Whether `/proc` is there, and shows processes under the numbers that they have for this one: it may be that of another namespace.
+pub(crate) fn is_ours() -> io::Result<()> {
+    let shown = std::fs::read_link("/proc/self")?;
+    if shown.to_str() == Some(&*std::process::id().to_string()) {
+        return Ok(());
+    }
+    Err(io::Error::other("it is that of another namespace of process numbers"))
 }
 
 #[cfg(test)]
