@@ -80,6 +80,7 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     policy::allow_fork(step)?;
     let proof = single(step)?;
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
+    socket::name_senders(&ours, true).map_err(|error| Error::system(step, error))?;
     let owner = Owner::this(default_template::program());
     // What is half-written now would come out again in the template.
     exit::flush_output();

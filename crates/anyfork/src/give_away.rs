@@ -7,7 +7,7 @@ use crate::process::Process;
 use crate::served::Native;
 use crate::starting::{Options, Starting};
 use crate::sys::pidfd;
-use crate::sys::socket::{self, Blocking};
+use crate::sys::socket;
 use crate::template::Template;
 use crate::wire::{Order, Role};
 use std::os::fd::OwnedFd;
@@ -78,8 +78,8 @@ impl Template<Native> {
         check_socket(&fd, "take up a template")?;
         let mut orders = Outbox::default();
         orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self());
-        orders.flush(&fd, Blocking::No).map_err(|error| Error::system("take up a template", error))?;
-        let launched = Launched::elsewhere(fd);
+        let mut launched = Launched::elsewhere(fd);
+        launched.append(orders)?;
         let options = Options::new(Role::Template);
         Starting::new(Ok(launched), (), options, "take up a template".into()).wait()
     }
