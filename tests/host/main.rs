@@ -13,6 +13,7 @@ mod exits;
 mod faults;
 mod foreign;
 mod handover;
+mod isolation;
 mod kill_tree;
 mod limits;
 mod memory;
@@ -54,6 +55,7 @@ fn main() -> Outcome {
         (&"faults", rest) => faults::run(rest),
         (&"foreign", rest) => foreign::run(rest),
         (&"handover", rest) => handover::run(rest),
+        (&"isolation", rest) => isolation::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
         (&"modules", rest) => modules::run(rest),

@@ -1,11 +1,13 @@
 //! Templates forked from the program itself, for programs that cannot be exec'd again.
 
+use crate::allowed;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::policy;
 use crate::server::{Owner, Process};
 use crate::starting::{Options, Starting};
+use crate::sys::environ;
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
 use crate::sys::pidfd;
@@ -17,7 +19,7 @@ use crate::sys::title;
 use crate::sys::wait::{self, Which};
 use crate::template::Template;
 use crate::watch;
-use crate::wire::Role;
+use crate::wire::{Failure, Role};
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 use std::os::fd::{AsFd, OwnedFd};
@@ -123,6 +125,11 @@ fn become_template(single: &SingleThread, socket: OwnedFd, owner: Owner, adopts:
     title::claim_environment(single);
     if adopts {
         process.adopt_orphans();
+        if let Some(allowed) = allowed::of_default_template()
+            && let Err(error) = environ::keep_only(single, allowed.octets())
+        {
+            process.fail(Failure::system("wipe the environment", &error));
+        }
     }
     process.serve_as_template()
 }
