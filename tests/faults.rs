@@ -13,10 +13,10 @@ mod interfered;
 #[path = "faults/killed_anywhere.rs"]
 mod killed_anywhere;
 
-#[path = "faults/stopped_anywhere.rs"]
-mod stopped_anywhere;
 #[path = "support/commands.rs"]
 mod commands;
+#[path = "faults/stopped_anywhere.rs"]
+mod stopped_anywhere;
 
 #[path = "faults/handles.rs"]
 mod handles;

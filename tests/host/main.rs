@@ -15,6 +15,7 @@ mod foreign;
 mod handles;
 mod handover;
 mod intercepted;
+mod isolation;
 mod kill_tree;
 mod limits;
 mod memory;
@@ -62,6 +63,7 @@ fn main() -> Outcome {
         (&"handles", rest) => handles::run(rest),
         (&"handover", rest) => handover::run(rest),
         (&"intercepted", rest) => intercepted::run(rest),
+        (&"isolation", rest) => isolation::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
         (&"modules", rest) => modules::run(rest),

@@ -1,5 +1,6 @@
 //! The default template: started on first use, by an exec of the program's own image, and started again if it died.
 
+use crate::allowed::{self, Allowed};
 use crate::caller::{Caller, Standing};
 use crate::channel::{Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
@@ -111,7 +112,9 @@ fn start() -> Result<(Arc<Line>, Standing)> {
     orders.push(&Order::Template, []);
     orders.flush(&ours, Blocking::No).map_err(|error| Error::system(step, error))?;
     let title = format!("anyfork: default template of {} ({})", std::process::id(), program());
-    let pid = handover::image_for(theirs.as_fd(), &nonce, &title).spawn(theirs.as_fd()).map_err(|error| {
+    let allowed = allowed::of_default_template();
+    let image = handover::image_for(theirs.as_fd(), &nonce, &title, allowed.as_ref().map(Allowed::octets));
+    let pid = image.spawn(theirs.as_fd()).map_err(|error| {
         let no_proc = error.kind() == std::io::ErrorKind::NotFound;
         let hint = if no_proc { " (without /proc, call anyfork::early() at the start of main)" } else { "" };
         Error::system(format!("exec /proc/self/exe{hint}"), error)

@@ -1,11 +1,13 @@
 //! Templates forked from the program itself, for programs that cannot be exec'd again.
 
+use crate::allowed;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::policy;
 use crate::server::{Owner, Process};
 use crate::starting::{Options, Starting};
+use crate::sys::environ;
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
 use crate::sys::pidfd;
@@ -17,7 +19,7 @@ use crate::sys::title;
 use crate::sys::wait::{self, Which};
 use crate::template::Template;
 use crate::watch;
-use crate::wire::Role;
+use crate::wire::{Failure, Role};
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 use std::os::fd::{AsFd, OwnedFd};
@@ -80,6 +82,7 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     policy::allow_fork(step)?;
     let proof = single(step)?;
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
+    socket::name_senders(&ours, true).map_err(|error| Error::system(step, error))?;
     let owner = Owner::this(default_template::program()).map_err(|error| Error::system(step, error))?;
     // What is half-written now would come out again in the template.
     exit::flush_output();
@@ -122,6 +125,11 @@ fn become_template(single: &SingleThread, socket: OwnedFd, owner: Owner, adopts:
     title::claim_environment(single);
     if adopts {
         process.adopt_orphans();
+        if let Some(allowed) = allowed::of_default_template()
+            && let Err(error) = environ::keep_only(single, allowed.octets())
+        {
+            process.fail(Failure::system("wipe the environment", &error));
+        }
     }
     process.serve_as_template()
 }

@@ -7,7 +7,7 @@ use crate::process::Process;
 use crate::served::Native;
 use crate::starting::{Options, Starting};
 use crate::sys::pidfd;
-use crate::sys::socket::{self, Blocking};
+use crate::sys::socket;
 use crate::template::Template;
 use crate::wire::{Order, Role};
 use std::os::fd::OwnedFd;
@@ -77,10 +77,10 @@ impl Template<Native> {
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
         check_socket(&fd, "take up a template")?;
         let mut orders = Outbox::default();
-        let failed = |error| Error::system("take up a template", error);
-        orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self().map_err(failed)?);
-        orders.flush(&fd, Blocking::No).map_err(failed)?;
-        let launched = Launched::elsewhere(fd);
+        let own = pidfd::of_self().map_err(|error| Error::system("take up a template", error))?;
+        orders.push(&Order::Own { owner: std::process::id() }, own);
+        let mut launched = Launched::elsewhere(fd);
+        launched.append(orders)?;
         let options = Options::new(Role::Template);
         Starting::new(Ok(launched), (), options, "take up a template".into()).wait()
     }

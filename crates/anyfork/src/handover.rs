@@ -1,6 +1,7 @@
 //! How a freshly exec'd process learns that anyfork started it: an environment variable names the descriptor of its socket
 //! and a nonce, and the same nonce waits on the socket.
 
+use crate::allowed;
 use crate::channel::Filled;
 use crate::error::{Error, Result};
 use crate::server::{Owner, Process};
@@ -30,23 +31,25 @@ pub(crate) fn nonce() -> Result<Nonce> {
     made.map(|_| nonce).map_err(|errno| Error::system("make a nonce", errno))
 }
 
-/// The image of this program, for a process that will find `socket` and is shown as `title` until it takes over.
-pub(crate) fn image_for(socket: BorrowedFd<'_>, nonce: &Nonce, title: &str) -> Image {
+/// The image of this program, for a process that will find `socket` and is shown as `title` until it takes over. It has the variables with these `names`, or all.
+pub(crate) fn image_for(socket: BorrowedFd<'_>, nonce: &Nonce, title: &str, names: Option<&[u8]>) -> Image {
     let mut value = format!("{}:", socket.as_raw_fd());
     for byte in nonce {
         let _ = write!(value, "{byte:02x}");
     }
-    Image::new(&title::padded(title), (VARIABLE, &value))
+    let all = std::env::vars_os().map(environ::joined);
+    let variables = all.filter(|variable| names.is_none_or(|names| allowed::has(names, variable)));
+    Image::new(&title::padded(title), variables, (VARIABLE, &value))
 }
 
-/// In a fork of a template: replaces it by a fresh image. Returns only if that failed.
-pub(crate) fn exec(process: &Process, nonce: &Nonce) -> Failure {
+/// In a fork of a template: replaces it by a fresh image, with the variables with these `names`, or all. Returns only if that failed.
+pub(crate) fn exec(process: &Process, nonce: &Nonce, names: Option<&[u8]>) -> Failure {
     let socket = process.socket.as_fd();
     if let Err(errno) = rustix::io::fcntl_setfd(socket, FdFlags::empty()) {
         return Failure::system("keep the socket open", &errno.into());
     }
     let title = format!("anyfork: process of {} ({})", process.owner.pid, process.owner.program);
-    Failure::system("exec /proc/self/exe", &image_for(socket, nonce, &title).replace_self())
+    Failure::system("exec /proc/self/exe", &image_for(socket, nonce, &title, names).replace_self())
 }
 
 /// In a process that anyfork started: the process with its socket, ready to follow orders. `None` in any other.

@@ -1,11 +1,12 @@
 //! A process that has been ordered, until it has answered.
 
-use crate::channel::{Filled, Inbox, Outbox};
+use crate::channel::{Filled, Inbox, Message, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::{Fate, Line, Spare};
 use crate::maker::Maker;
 use crate::queue::{Outcome, Place, Seat};
 use crate::sys::pidfd;
+use crate::sys::receive::Along;
 use crate::sys::socket::{self, Blocking, is_passing};
 use crate::watch::{self, TICK, Watch};
 use crate::wire::Reply;
@@ -56,6 +57,9 @@ enum Stage {
     Ordered(OwnedFd),
 }
 
+/// So many replies that are for somebody else are passed over at a time.
+const MOST_OTHERS: u32 = 4096;
+
 /// A process's number and pidfd.
 pub(crate) type Answer = Option<(u32, Option<OwnedFd>)>;
 
@@ -65,6 +69,7 @@ const LAST_WORD: Duration = Duration::from_millis(20);
 impl Launched {
     /// A process that is there already, at the other end of the socket.
     pub(crate) fn elsewhere(socket: OwnedFd) -> Self {
+        let _ = socket::name_senders(&socket, true);
         Self::new(Stage::Ordered(socket), Outbox::default(), None)
     }
 
@@ -79,6 +84,7 @@ impl Launched {
     /// A process that this line's template forked in advance, and that waits for its orders.
     pub(crate) fn spare(line: Arc<Line>, spare: Spare) -> Self {
         let Spare { id, socket, .. } = spare;
+        let _ = socket::name_senders(&socket, true);
         let launched = Self::new(Stage::Ordered(socket), Outbox::default(), Some((line, id)));
         Launched { prepares: true, ..launched }
     }
@@ -86,7 +92,7 @@ impl Launched {
     fn new(stage: Stage, orders: Outbox, line: Option<(Arc<Line>, u64)>) -> Self {
         Launched {
             stage,
-            inbox: Inbox::default(),
+            inbox: Inbox::with(Along::OneWithName),
             orders,
             line,
             prepares: false,
@@ -150,7 +156,11 @@ impl Launched {
     /// The client's end of its socket, once it has been ordered.
     pub(crate) fn into_socket(self) -> Option<OwnedFd> {
         match self.stage {
-            Stage::Ordered(socket) => Some(socket),
+            Stage::Ordered(socket) => {
+                // From here on it is somebody else's, who may not expect that.
+                let _ = socket::name_senders(&socket, false);
+                Some(socket)
+            }
             Stage::Queued(_) => None,
         }
     }
@@ -204,6 +214,7 @@ impl Launched {
     pub(crate) fn take_answer(&mut self, what: &str) -> Result<Answer> {
         self.push_on()?;
         let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
+        let mut others = 0;
         while self.last_word.is_none() {
             let message = self.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
             if let Some(mut message) = message {
@@ -211,23 +222,26 @@ impl Launched {
                     let error = io::Error::from(rustix::io::Errno::MFILE);
                     return Err(Error::system("receive the reply", error));
                 }
-                if cfg!(anyfork_no_pidfd) {
-                    // Interpreters do not know of that.
-                    message.descriptors.clear();
-                }
                 let reply = Reply::parse(message.frame.get())
                     .map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
                 match reply {
-                    // A template that is taken up may have said that to its earlier owner.
-                    Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => {}
+                    // A template that is taken up may have said that to its earlier owner. One that says it all the time is asked again later.
+                    Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => {
+                        others += 1;
+                        if others == MOST_OTHERS {
+                            return Ok(None);
+                        }
+                    }
                     Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
-                        self.announced = Some((pid, message.descriptors.pop()));
+                        self.announced = Some(identity(what, pid, &mut message)?);
                     }
                     Reply::Started { pid } | Reply::Ready { pid } => {
-                        let pidfd = message.descriptors.pop();
-                        // Its number is the one that its template knows: it may see another itself.
-                        let (pid, known) = self.announced.take().unwrap_or((pid, None));
-                        return Ok(Some((pid, known.or(pidfd))));
+                        let said = identity(what, pid, &mut message)?;
+                        // Its number is the one that its template knows: who answers may be a child of that one.
+                        return Ok(Some(match self.announced.take() {
+                            Some((pid, None)) if pid == said.0 => said,
+                            announced => announced.unwrap_or(said),
+                        }));
                     }
                     Reply::Failed(failure) => return Err(Error::reported(failure)),
                     _ => {
@@ -295,9 +309,8 @@ impl Launched {
         socket::shut(socket);
         let _ = self.inbox.fill_reply(socket, Blocking::No);
         let message = self.inbox.next().ok().flatten();
-        let said = message.as_ref().and_then(|message| message.descriptors.first());
-        let announced = self.announced.as_ref().and_then(|(_, pidfd)| pidfd.as_ref());
-        for pidfd in said.into_iter().chain(announced) {
+        let said = message.and_then(|mut message| identity("", 0, &mut message).ok());
+        for pidfd in said.into_iter().chain(self.announced.take()).filter_map(|(_, pidfd)| pidfd) {
             let _ = pidfd::signal(pidfd, Signal::KILL);
         }
         if let Some((line, id)) = &self.line {
@@ -305,5 +318,23 @@ impl Launched {
             let _ = line.signal(*id, Signal::KILL.as_raw());
             line.forget(*id);
         }
+    }
+}
+
+/// Who has answered: the number and the pidfd. A process that runs somebody else's code may say and send what it likes, so the kernel is asked who has sent it, and
+/// whose pidfd it is: a signal that is meant for the process must not meet another.
+fn identity(what: &str, said: u32, message: &mut Message) -> Result<(u32, Option<OwnedFd>)> {
+    let pid = message.sender.unwrap_or(said);
+    // Interpreters do not know of that.
+    let pidfd = message.descriptors.pop().filter(|_| !cfg!(anyfork_no_pidfd));
+    let Some(pidfd) = pidfd else { return Ok((pid, None)) };
+    match pidfd::number(&pidfd) {
+        Ok(number) if number.is_none() || number == message.sender => Ok((pid, Some(pidfd))),
+        Ok(_) => {
+            let message = "it answered with the pidfd of another process";
+            Err(Error::new(ErrorKind::Protocol, what.to_owned(), message))
+        }
+        // Then there is none to be used.
+        Err(_) => Ok((pid, None)),
     }
 }

@@ -3,6 +3,7 @@
 #![cfg_attr(all(doctest, not(feature = "tokio")), doc = "See README.md.")]
 #![deny(unsafe_code)]
 
+mod allowed;
 mod argument;
 mod blob;
 mod caller;
@@ -54,6 +55,7 @@ mod watch;
 mod wire;
 mod worker;
 
+pub use allowed::env_allow;
 pub use anyfork_macros::{after_fork, entry};
 pub use argument::ToArg;
 pub use blob::Blob;

@@ -1,6 +1,7 @@
 //! A process that is being prepared: it collects arguments, descriptors and preparation steps, and then runs an entry or
 //! becomes a template.
 
+use crate::allowed::Allowed;
 use crate::argument::{self, ToArg};
 use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::command::Command;
@@ -64,10 +65,10 @@ pub(crate) const LONGEST_NAME: usize = 4096;
 /// `S` is [what serves it](Server): the program itself, if nothing is said.
 #[derive(Debug)]
 pub struct Process<S: Server = Native> {
-    origin: Origin,
+    pub(crate) origin: Origin,
     pub(crate) orders: Outbox,
     pub(crate) options: Options,
-    launched: Option<Launched>,
+    pub(crate) launched: Option<Launched>,
     /// Where the caller's trace is.
     context: Option<String>,
     /// The first thing that went wrong.
@@ -79,7 +80,8 @@ pub struct Process<S: Server = Native> {
 #[derive(Debug, Clone)]
 pub(crate) enum Origin {
     DefaultTemplate,
-    FreshExec,
+    /// With only these variables, if not all.
+    FreshExec(Option<Allowed>),
     Template(Arc<Line>),
     /// An external program, which speaks the protocol.
     Interpreter(Arc<Command>),
@@ -108,7 +110,7 @@ impl Process<Native> {
     ///
     /// It is forked and exec'd by the default template, not by the program.
     pub fn exec() -> Self {
-        Self::of(Origin::FreshExec)
+        Self::of(Origin::FreshExec(None))
     }
 
     /// Where the caller's trace is, for the span `run` of the entry and for [`trace_context`](crate::trace_context()) in the worker: a W3C `traceparent`, say. If nothing is set, and a
@@ -361,7 +363,7 @@ impl<S: Server> Process<S> {
         }
         let role = if prepares { Role::Preparing } else { self.options.role };
         let mut new = New::Fork;
-        if matches!(self.origin, Origin::FreshExec) {
+        if let Origin::FreshExec(allowed) = &self.origin {
             let nonce = handover::nonce()?;
             let mut greeting = Outbox::default();
             default_template::greet(&mut greeting, &nonce, false)?;
@@ -371,7 +373,7 @@ impl<S: Server> Process<S> {
             }
             greeting.append(orders);
             orders = greeting;
-            new = New::Exec(nonce);
+            new = New::Exec(nonce, allowed.as_ref());
         }
         let (id, place) = line.fork(role, new, Descriptors::new(), orders)?;
         let mut launched = Launched::by(line, id, place);

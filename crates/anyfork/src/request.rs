@@ -69,6 +69,7 @@ impl Request {
     /// First the orders, then the fork: the new process finds them there, whenever it comes.
     fn make_socket(&mut self) -> Result<()> {
         let (ours, theirs) = socket::pair().map_err(|error| Error::system("make a socket pair", error))?;
+        socket::name_senders(&ours, true).map_err(|error| Error::system("make a socket pair", error))?;
         match self.orders.flush(&ours, Blocking::No) {
             Err(error) if !is_passing(&error) => return Err(Error::system("send orders", error)),
             _ => {}

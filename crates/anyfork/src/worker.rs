@@ -281,7 +281,8 @@ impl Lifeline {
 
     /// Without pidfds only the default template can tell, and the number whether there is still anything to be told.
     fn ask_without_pidfd(&self) -> Result<Option<ExitStatus>> {
-        if Pid::from_raw(self.pid as i32).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()) {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()) {
             return Ok(None);
         }
         let known = self.ask_default_template();

@@ -5,6 +5,7 @@
 mod pool;
 mod reports;
 
+use crate::allowed::Allowed;
 use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
@@ -79,7 +80,7 @@ pub(crate) struct Identity {
 pub(crate) enum New<'a> {
     Fork,
     /// A fresh image of the program.
-    Exec(Nonce),
+    Exec(Nonce, Option<&'a Allowed>),
     /// An external program, as [`Order::Spawn`] has it.
     Program(&'a [u8]),
 }
@@ -150,7 +151,7 @@ impl Line {
         }
         let order = match new {
             New::Fork => Order::Fork { id, role },
-            New::Exec(nonce) => Order::Exec { id, role, nonce },
+            New::Exec(nonce, allowed) => Order::Exec { id, role, nonce, names: allowed.map(Allowed::octets) },
             New::Program(program) => Order::Spawn { id, role, program },
         };
         let request = Request::new(self.dialect, &order, descriptors, orders);

@@ -5,6 +5,7 @@ use super::{Identity, Line};
 use crate::channel::{Descriptors, Filled, Inbox};
 use crate::error::Error;
 use crate::status::ExitStatus;
+use crate::sys::receive::Along;
 use crate::sys::socket::{self, Blocking};
 use crate::wire::Reply;
 use std::collections::{HashMap, VecDeque};
@@ -22,7 +23,10 @@ pub(crate) enum Fate {
     NotForked(i32),
 }
 
-#[derive(Debug, Default)]
+/// So many times is received at once, which is more than a socket holds: one that is never empty does not keep its reader for ever.
+const MOST_AT_ONCE: u32 = 16_384;
+
+#[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) inbox: Inbox,
     pub(super) fates: HashMap<u64, Fate>,
@@ -33,10 +37,26 @@ pub(super) struct Incoming {
     pub(super) closed: bool,
 }
 
+impl Default for Incoming {
+    fn default() -> Self {
+        Incoming {
+            inbox: Inbox::with(Along::One),
+            fates: HashMap::new(),
+            orphans: VecDeque::new(),
+            pool: Pool::default(),
+            failure: None,
+            closed: false,
+        }
+    }
+}
+
 impl Line {
     pub(super) fn take_reports(&self) {
         let mut incoming = self.incoming();
-        while !incoming.closed {
+        for _ in 0..MOST_AT_ONCE {
+            if incoming.closed {
+                break;
+            }
             match incoming.inbox.fill(&self.socket, Blocking::No) {
                 Ok(Filled::Some) => {}
                 Ok(Filled::Nothing) => break,

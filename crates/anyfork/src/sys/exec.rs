@@ -9,10 +9,9 @@
 
 use super::vfork;
 use rustix::fd::{AsRawFd, BorrowedFd};
-use std::ffi::{CStr, CString, OsString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStringExt;
 
 /// The image of the calling process: the same file even after it was replaced or deleted on disk.
 pub(crate) const OWN_IMAGE: &CStr = c"/proc/self/exe";
@@ -24,18 +23,13 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// `title` becomes the only argument; the environment is the caller's with `variable` set.
-    pub(crate) fn new(title: &str, variable: (&str, &str)) -> Self {
+    /// `title` becomes the only argument; the environment is these variables, `NAME=VALUE`, with `variable` set.
+    pub(crate) fn new(title: &str, variables: impl Iterator<Item = Vec<u8>>, variable: (&str, &str)) -> Self {
         let (name, value) = variable;
-        let inherited = std::env::vars_os().filter(|(key, _)| key != name).map(|(mut key, value)| {
-            key.push("=");
-            key.push(value);
-            key
-        });
-        let environment = inherited
-            .chain([OsString::from(format!("{name}={value}"))])
-            .filter_map(|entry| CString::new(entry.into_vec()).ok())
-            .collect();
+        let prefix = format!("{name}=");
+        let others = variables.filter(|variable| !variable.starts_with(prefix.as_bytes()));
+        let own = format!("{prefix}{value}").into_bytes();
+        let environment = others.chain([own]).filter_map(|variable| CString::new(variable).ok()).collect();
         let title = title.replace('\0', "?");
         Image { title: CString::new(title).unwrap_or_default(), environment }
     }

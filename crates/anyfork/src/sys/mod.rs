@@ -21,6 +21,7 @@ pub(crate) mod launch;
 pub(crate) mod memfd;
 pub(crate) mod module;
 pub(crate) mod pidfd;
+pub(crate) mod receive;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod startup;

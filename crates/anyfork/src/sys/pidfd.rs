@@ -82,30 +82,49 @@ pub(crate) fn hangs_up_when_reaped(pidfd: impl AsFd) -> bool {
             .get_or_init(|| rustix::fs::fstatfs(pidfd).is_ok_and(|statistics| statistics.f_type as u64 == PID_FS_MAGIC))
 }
 
+/// The number of the process that a descriptor means. `None`: there is none any more, or none that this process could name or send a signal
+/// (pid_namespaces(7)). An error if it is no pidfd, or if nobody here can tell.
+pub(crate) fn number(pidfd: impl AsFd) -> io::Result<Option<u32>> {
+    if let Some(info) = info(&pidfd, 0).filter(|info| info.pid[0] != 0) {
+        return Ok(Some(info.pid[0]));
+    }
+    // Older kernels, and processes that have been waited for: "Pid:" is 0 or less where there is none.
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd()))?;
+    let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse::<i32>().ok());
+    let number = number.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    Ok(u32::try_from(number).ok().filter(|number| *number != 0))
+}
+
 /// The wait status of a process that has ended and was waited for, as the kernel keeps it behind a pidfd
 /// (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`, Linux 6.15).
 pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
+    const EXIT: u64 = 1 << 3;
+    info(pidfd, EXIT).filter(|info| info.mask & EXIT != 0).map(|info| info.exit_code)
+}
+
+/// `struct pidfd_info` of linux/pidfd.h, as of its first version with an exit code.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    cgroup: u64,
+    /// Of the process, of its thread group, of its parent.
+    pid: [u32; 3],
+    credentials: [u32; 8],
+    exit_code: i32,
+}
+
+/// What the kernel says of the process behind a pidfd (`PIDFD_GET_INFO`, Linux 6.13), with what `mask` asks for besides.
+fn info(pidfd: impl AsFd, mask: u64) -> Option<Info> {
     if cfg!(anyfork_no_pidfd_info) {
         return None;
     }
-    /// `struct pidfd_info` of linux/pidfd.h, as of its first version with an exit code.
-    #[repr(C)]
-    #[derive(Default)]
-    struct Info {
-        mask: u64,
-        cgroup: u64,
-        pid: [u32; 3],
-        credentials: [u32; 8],
-        exit_code: i32,
-    }
-    const EXIT: u64 = 1 << 3;
     const OPCODE: rustix::ioctl::Opcode = rustix::ioctl::opcode::read_write::<Info>(0xff, 11);
-    let mut info = Info { mask: EXIT, ..Info::default() };
+    let mut info = Info { mask, ..Info::default() };
     // SAFETY: the opcode carries the size of `Info`, and the kernel writes no more than that.
     let request = unsafe { rustix::ioctl::Updater::<OPCODE, Info>::new(&mut info) };
     // SAFETY: the request is the one that the opcode belongs to.
-    unsafe { rustix::ioctl::ioctl(pidfd, request) }.ok()?;
-    (info.mask & EXIT != 0).then_some(info.exit_code)
+    unsafe { rustix::ioctl::ioctl(pidfd, request) }.ok().map(|()| info)
 }
 
 /// The wait status of a process that has ended and was *not* waited for, by whoever has adopted it: some init programs never

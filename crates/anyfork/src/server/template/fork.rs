@@ -1,9 +1,9 @@
 //! A template forks: on request, and in advance.
 
-use super::{Became, Template, parent};
+use super::{Became, Exec, Template, parent};
 use crate::channel::Outbox;
 use crate::entry::AFTER_FORK;
-use crate::handover::{self, Nonce};
+use crate::handover;
 use crate::modules;
 use crate::outcome::catch_panic;
 use crate::server::reaper::Child;
@@ -20,7 +20,7 @@ use std::os::fd::OwnedFd;
 
 impl Template {
     /// A failed fork is one failed request: the reason goes to the socket that came with it.
-    pub(super) fn fork(&mut self, id: u64, role: Role, exec: Option<Nonce>, socket: Option<OwnedFd>) -> Became {
+    pub(super) fn fork(&mut self, id: u64, role: Role, exec: Option<Exec>, socket: Option<OwnedFd>) -> Became {
         let Some(socket) = socket else {
             self.descriptors_were_lost(id);
             return Became::Same;
@@ -72,7 +72,7 @@ impl Template {
     }
 
     /// In the child: what belongs to the template is closed or forgotten, what was queued is inherited.
-    pub(super) fn into_child(self, single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Nonce>) -> Process {
+    pub(super) fn into_child(self, single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Exec>) -> Process {
         if self.is_hidden {
             self.show();
         }
@@ -96,8 +96,8 @@ impl Template {
         if role != Role::Free {
             end_with_parent(starter.pid);
         }
-        if let Some(nonce) = exec {
-            let failure = handover::exec(&process, &nonce);
+        if let Some(Exec { nonce, names }) = exec {
+            let failure = handover::exec(&process, &nonce, names.as_deref());
             process.fail(failure);
         }
         let called = AFTER_FORK.iter().try_for_each(|function| {
