@@ -16,6 +16,9 @@ pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod image;
+pub(crate) mod lack;
+#[cfg(feature = "landlock")]
+pub(crate) mod landlock;
 pub(crate) mod launch;
 pub(crate) mod memfd;
 pub(crate) mod module;

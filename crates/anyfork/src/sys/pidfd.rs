@@ -4,9 +4,11 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
+use super::lack::{Availability, Lack};
 use super::stat::Stat;
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -14,26 +16,31 @@ use std::sync::OnceLock;
 
 /// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds.
 pub(crate) fn of_self() -> Option<OwnedFd> {
+    try_of_self().ok()
+}
+
+/// The same, or why there is none.
+pub(crate) fn try_of_self() -> Result<OwnedFd, Lack> {
     open(rustix::process::getpid())
 }
 
 /// The pidfd of a process. For a child that nobody has waited for yet there is no race; of another, the number may be somebody
 /// else's by the time the pidfd is there, so it is looked at again then.
 pub(crate) fn of(pid: u32) -> Option<OwnedFd> {
-    open(Pid::from_raw(pid as i32)?)
+    open(Pid::from_raw(pid as i32)?).ok()
 }
 
-fn open(pid: Pid) -> Option<OwnedFd> {
+fn open(pid: Pid) -> Result<OwnedFd, Lack> {
     if cfg!(anyfork_no_pidfd) {
-        return None;
+        return Err(Lack::SwitchedOff);
     }
-    rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok().map(above_stdio)
+    Ok(above_stdio(rustix::process::pidfd_open(pid, PidfdFlags::empty())?))
 }
 
 /// Sends a signal; `Ok` also if the process has ended already.
 pub(crate) fn signal(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
     match rustix::process::pidfd_send_signal(pidfd, signal) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Ok(()) | Err(Errno::SRCH) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -63,38 +70,58 @@ pub(crate) fn life(pidfd: impl AsFd) -> io::Result<Life> {
 
 /// Whether a pidfd signals a hang-up when its process has been waited for (Linux 6.9, where pidfds got their own file system).
 pub(crate) fn hangs_up_when_reaped(pidfd: impl AsFd) -> bool {
-    const PID_FS_MAGIC: u64 = 0x5049_4446;
     // A property of the kernel: one pidfd answers for all.
     static ANSWER: OnceLock<bool> = OnceLock::new();
-    !cfg!(anyfork_no_pidfd_hangup)
-        && *ANSWER
-            .get_or_init(|| rustix::fs::fstatfs(pidfd).is_ok_and(|statistics| statistics.f_type as u64 == PID_FS_MAGIC))
+    *ANSWER.get_or_init(|| try_hang_up(pidfd).is_ok())
+}
+
+/// The same, or why not. Asked each time.
+pub(crate) fn try_hang_up(pidfd: impl AsFd) -> Availability {
+    const PID_FS_MAGIC: u64 = 0x5049_4446;
+    if cfg!(anyfork_no_pidfd_hangup) {
+        return Err(Lack::SwitchedOff);
+    }
+    let is_own_file_system = rustix::fs::fstatfs(pidfd)?.f_type as u64 == PID_FS_MAGIC;
+    if is_own_file_system { Ok(()) } else { Err(Lack::Absent) }
 }
 
 /// The wait status of a process that has ended and was waited for, as the kernel keeps it behind a pidfd
 /// (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`, Linux 6.15).
 pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
+    let info = info(pidfd).ok()?;
+    (info.mask & EXIT != 0).then_some(info.exit_code)
+}
+
+/// Whether the kernel can be asked what it knows of a process. Since Linux 6.13; with the exit status since 6.15, which shows only when there is one.
+pub(crate) fn has_info(pidfd: impl AsFd) -> Availability {
+    info(pidfd).map(drop)
+}
+
+/// `struct pidfd_info` of linux/pidfd.h, as of its first version with an exit code.
+#[repr(C)]
+#[derive(Default)]
+struct Info {
+    mask: u64,
+    cgroup: u64,
+    pid: [u32; 3],
+    credentials: [u32; 8],
+    exit_code: i32,
+}
+
+/// `PIDFD_INFO_EXIT`: the exit code is wanted, or there.
+const EXIT: u64 = 1 << 3;
+
+fn info(pidfd: impl AsFd) -> Result<Info, Lack> {
     if cfg!(anyfork_no_pidfd_info) {
-        return None;
+        return Err(Lack::SwitchedOff);
     }
-    /// `struct pidfd_info` of linux/pidfd.h, as of its first version with an exit code.
-    #[repr(C)]
-    #[derive(Default)]
-    struct Info {
-        mask: u64,
-        cgroup: u64,
-        pid: [u32; 3],
-        credentials: [u32; 8],
-        exit_code: i32,
-    }
-    const EXIT: u64 = 1 << 3;
     const OPCODE: rustix::ioctl::Opcode = rustix::ioctl::opcode::read_write::<Info>(0xff, 11);
     let mut info = Info { mask: EXIT, ..Info::default() };
     // SAFETY: the opcode carries the size of `Info`, and the kernel writes no more than that.
     let request = unsafe { rustix::ioctl::Updater::<OPCODE, Info>::new(&mut info) };
     // SAFETY: the request is the one that the opcode belongs to.
-    unsafe { rustix::ioctl::ioctl(pidfd, request) }.ok()?;
-    (info.mask & EXIT != 0).then_some(info.exit_code)
+    unsafe { rustix::ioctl::ioctl(pidfd, request) }?;
+    Ok(info)
 }
 
 /// The wait status of a process that has ended and was *not* waited for, by whoever has adopted it: some init programs never
@@ -113,12 +140,19 @@ pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32, adopter: Option<u32
     ((status != 0 || is_of_this_user(pid)) && is_zombie()).then_some(status)
 }
 
-/// Whether the process still has its number: nobody has waited for it. (Signal 0 is none, and reaches also the dead.)
+/// Whether the process still has its number: nobody has waited for it.
 pub(crate) fn has_number(pidfd: impl AsFd) -> bool {
+    matches!(send_none(pidfd), Ok(()) | Err(Lack::Refused(Errno::PERM | Errno::ACCESS)))
+}
+
+/// Sends signal 0, which is none, and reaches also the dead.
+pub(crate) fn send_none(pidfd: impl AsFd) -> Availability {
     let pidfd = pidfd.as_fd().as_raw_fd();
     // SAFETY: the system call takes numbers, and no pointer but null.
-    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, std::ptr::null::<libc::siginfo_t>(), 0) };
-    sent == 0 || io::Error::last_os_error().kind() == io::ErrorKind::PermissionDenied
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, std::ptr::null::<libc::siginfo_t>(), 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error().into()),
+    }
 }
 
 /// Whether all the user and group ids of a process are the ones this process has.

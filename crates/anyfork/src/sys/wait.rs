@@ -4,7 +4,9 @@
 //! A system call that writes into two structs of the kernel's layout.
 #![allow(unsafe_code)]
 
+use super::lack::{Availability, refused_with};
 use crate::wire::ExitRecord;
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -23,6 +25,14 @@ pub(crate) fn ended(which: Which<'_>) -> Option<ExitRecord> {
 /// Waits for a child that has ended. `None`: there is none, or it runs, or it is not ours.
 pub(crate) fn reap(which: Which<'_>) -> Option<ExitRecord> {
     waitid(which, 0).ok().flatten()
+}
+
+/// Whether waitid(2) may be used, or why not: asked of this process, which is no child of its own (ECHILD).
+pub(crate) fn availability() -> Availability {
+    match waitid(Which::Pid(std::process::id()), libc::WNOWAIT) {
+        Ok(_) => Ok(()),
+        Err(error) => refused_with(Errno::CHILD, error),
+    }
 }
 
 fn waitid(which: Which<'_>, flags: libc::c_int) -> io::Result<Option<ExitRecord>> {
