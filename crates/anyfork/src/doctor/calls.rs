@@ -31,8 +31,15 @@ pub(super) fn findings(kernel: &str, has_proc: bool) -> Vec<Finding> {
         .else_lost("arguments and orders above 64 kB, Python, Perl, Command with Namespaces::PID");
     let clone3 = finding("clone3", launch::birth_in_cgroup()).either(
         "programs are born in their control group (version 2)",
-        "programs are made by clone(2), and join their control group before they do anything else",
+        "programs join their control group before they do anything else",
     );
+    // posix_spawn(3) of glibc takes no other answer for "use clone(2)".
+    let clone3 = match clone3.presence {
+        Presence::Refused(errno) if errno != libc::ENOSYS => clone3.lost(
+            "with glibc 2.34 or newer a start of the default template unless anyfork::early() has forked it: let the filter answer ENOSYS",
+        ),
+        _ => clone3,
+    };
     let waitid = finding("waitid", wait::availability())
         .either("templates wait for their children, and report how they ended", "nobody waits for them")
         .else_lost("exit statuses; zombies stay until their template ends");
@@ -61,12 +68,11 @@ fn pidfds(own: &Result<OwnedFd, Lack>, kernel: &str) -> Vec<Finding> {
         "who waits is woken when the status is there (Linux 6.9)",
         "who waits is woken by the end, and then asks for the status each millisecond",
     );
-    let keeps = state(|own| {
-        pidfd::has_info(own)?;
-        // Without this the answer holds for processes that live, and statuses are kept since 6.15 only.
-        Ok(())
-    });
-    let keeps = if keeps == Presence::There { Presence::from(is_since(kernel, KEEPS_STATUSES)) } else { keeps };
+    // An exit status shows only when there is one.
+    let keeps = match state(|own| pidfd::has_info(own)) {
+        Presence::There => Presence::from(is_since(kernel, KEEPS_STATUSES)),
+        keeps => keeps,
+    };
     let info = finding("PIDFD_GET_INFO", keeps)
         .either(
             "the kernel keeps exit statuses for who has the pidfd (Linux 6.15)",

@@ -16,21 +16,25 @@ use std::sync::OnceLock;
 
 /// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds.
 pub(crate) fn of_self() -> Option<OwnedFd> {
-    try_of_self().ok()
+    open(rustix::process::getpid())
 }
 
 /// The same, or why there is none.
 pub(crate) fn try_of_self() -> Result<OwnedFd, Lack> {
-    open(rustix::process::getpid())
+    try_open(rustix::process::getpid())
 }
 
 /// The pidfd of a process. For a child that nobody has waited for yet there is no race; of another, the number may be somebody
 /// else's by the time the pidfd is there, so it is looked at again then.
 pub(crate) fn of(pid: u32) -> Option<OwnedFd> {
-    open(Pid::from_raw(pid as i32)?).ok()
+    open(Pid::from_raw(pid as i32)?)
 }
 
-fn open(pid: Pid) -> Result<OwnedFd, Lack> {
+fn open(pid: Pid) -> Option<OwnedFd> {
+    try_open(pid).ok()
+}
+
+fn try_open(pid: Pid) -> Result<OwnedFd, Lack> {
     if cfg!(anyfork_no_pidfd) {
         return Err(Lack::SwitchedOff);
     }
@@ -88,13 +92,13 @@ pub(crate) fn try_hang_up(pidfd: impl AsFd) -> Availability {
 /// The wait status of a process that has ended and was waited for, as the kernel keeps it behind a pidfd
 /// (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`, Linux 6.15).
 pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
-    let info = info(pidfd).ok()?;
+    let info = info(pidfd, EXIT).ok()?;
     (info.mask & EXIT != 0).then_some(info.exit_code)
 }
 
 /// Whether the kernel can be asked what it knows of a process. Since Linux 6.13; with the exit status since 6.15, which shows only when there is one.
 pub(crate) fn has_info(pidfd: impl AsFd) -> Availability {
-    info(pidfd).map(drop)
+    info(pidfd, 0).map(drop)
 }
 
 /// `struct pidfd_info` of linux/pidfd.h, as of its first version with an exit code.
@@ -111,12 +115,12 @@ struct Info {
 /// `PIDFD_INFO_EXIT`: the exit code is wanted, or there.
 const EXIT: u64 = 1 << 3;
 
-fn info(pidfd: impl AsFd) -> Result<Info, Lack> {
+fn info(pidfd: impl AsFd, mask: u64) -> Result<Info, Lack> {
     if cfg!(anyfork_no_pidfd_info) {
         return Err(Lack::SwitchedOff);
     }
     const OPCODE: rustix::ioctl::Opcode = rustix::ioctl::opcode::read_write::<Info>(0xff, 11);
-    let mut info = Info { mask: EXIT, ..Info::default() };
+    let mut info = Info { mask, ..Info::default() };
     // SAFETY: the opcode carries the size of `Info`, and the kernel writes no more than that.
     let request = unsafe { rustix::ioctl::Updater::<OPCODE, Info>::new(&mut info) };
     // SAFETY: the request is the one that the opcode belongs to.
