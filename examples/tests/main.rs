@@ -2,6 +2,7 @@
 
 mod axum_prefork;
 mod cgi;
+mod doctor;
 mod early;
 mod faster_exec;
 mod limits;

@@ -7,6 +7,7 @@ mod bad_commands;
 mod command;
 mod constructors;
 mod descriptors;
+mod doctor;
 mod endings;
 mod entries;
 mod exits;
@@ -56,6 +57,7 @@ fn main() -> Outcome {
         (&"pty", rest) => pty::run(rest),
         (&"constructors", rest) => constructors::run(rest),
         (&"descriptors", rest) => descriptors::run(rest),
+        (&"doctor", rest) => doctor::run(rest),
         (&"endings", rest) => endings::run(rest),
         (&"exits", rest) => exits::run(rest),
         (&"faults", rest) => faults::run(rest),

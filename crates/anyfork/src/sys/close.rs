@@ -5,6 +5,7 @@
 //! have just been made for anyfork, in which no such object is used any more.
 #![allow(unsafe_code)]
 
+use super::lack::{Availability, Lack};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::OnceLock;
@@ -30,11 +31,19 @@ pub(crate) fn ranges_between(mut keep: Vec<RawFd>) -> Vec<(RawFd, RawFd)> {
     ranges
 }
 
-/// Whether close_range(2) may be used.
+/// Whether close_range(2) may be used. Asked once.
 pub(crate) fn has_ranges() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| try_range().is_ok())
+}
+
+/// Whether close_range(2) may be used, or why not.
+pub(crate) fn try_range() -> Availability {
+    if cfg!(anyfork_no_close_range) {
+        return Err(Lack::SwitchedOff);
+    }
     // A range in which nothing can be open: numbers end far below.
-    *ANSWER.get_or_init(|| !cfg!(anyfork_no_close_range) && range_is_closed(RawFd::MAX, RawFd::MAX).is_ok())
+    Ok(range_is_closed(RawFd::MAX, RawFd::MAX)?)
 }
 
 fn range(first: RawFd, last: RawFd) -> io::Result<()> {
@@ -49,7 +58,7 @@ fn range(first: RawFd, last: RawFd) -> io::Result<()> {
 }
 
 fn range_is_closed(first: RawFd, last: RawFd) -> io::Result<()> {
-    // SAFETY: the caller's process uses none of these descriptors any more (see the module's documentation).
+    // SAFETY: the caller's process uses none of these descriptors any more (see the module's documentation), or can have none of them.
     match unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),

@@ -8,6 +8,8 @@
 use super::stdio::above_stdio;
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,8 +18,7 @@ const SEALS: SealFlags = SealFlags::WRITE.union(SealFlags::SHRINK).union(SealFla
 
 /// A sealed memory file that holds `octets`.
 pub(crate) fn sealed(octets: &[u8]) -> io::Result<OwnedFd> {
-    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let mut file = File::from(above_stdio(rustix::fs::memfd_create(c"anyfork argument", flags)?));
+    let mut file = create(c"anyfork argument", MemfdFlags::ALLOW_SEALING)?;
     file.write_all(octets)?;
     rustix::fs::fcntl_add_seals(&file, SEALS)?;
     Ok(file.into())
@@ -25,9 +26,19 @@ pub(crate) fn sealed(octets: &[u8]) -> io::Result<OwnedFd> {
 
 /// An empty memory file of that many bytes, to be shared.
 pub(crate) fn empty(bytes: u64) -> io::Result<File> {
-    let file = File::from(above_stdio(rustix::fs::memfd_create(c"anyfork", MemfdFlags::CLOEXEC)?));
+    let file = create(c"anyfork", MemfdFlags::empty())?;
     file.set_len(bytes)?;
     Ok(file)
+}
+
+/// A memory file that is never executed: where `vm.memfd_noexec` is 2, no other is allowed. Kernels before Linux 6.3 do not know the word.
+fn create(name: &CStr, flags: MemfdFlags) -> io::Result<File> {
+    let flags = flags | MemfdFlags::CLOEXEC;
+    let created = match rustix::fs::memfd_create(name, flags | MemfdFlags::NOEXEC_SEAL) {
+        Err(Errno::INVAL) => rustix::fs::memfd_create(name, flags),
+        created => created,
+    };
+    Ok(File::from(above_stdio(created?)))
 }
 
 /// Maps a sealed memory file. Anything else, a file without the seals included, is refused.

@@ -17,6 +17,9 @@ pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod image;
 pub(crate) mod incarnation;
+pub(crate) mod lack;
+#[cfg(feature = "landlock")]
+pub(crate) mod landlock;
 pub(crate) mod launch;
 pub(crate) mod memfd;
 pub(crate) mod module;

@@ -4,6 +4,7 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
+use super::lack::{Availability, Lack};
 use super::stat::{self, Stat};
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -18,6 +19,11 @@ pub(crate) fn of_self() -> io::Result<Option<OwnedFd>> {
     open(rustix::process::getpid())
 }
 
+/// The same, or why there is none.
+pub(crate) fn try_of_self() -> Result<OwnedFd, Lack> {
+    try_open(rustix::process::getpid())
+}
+
 /// The pidfd of a process, likewise; also `None` if there is none of this number. For a child that nobody has waited for yet there is no race; of another, the
 /// number may be somebody else's by the time the pidfd is there, so it is looked at again then.
 pub(crate) fn of(pid: u32) -> io::Result<Option<OwnedFd>> {
@@ -25,14 +31,18 @@ pub(crate) fn of(pid: u32) -> io::Result<Option<OwnedFd>> {
 }
 
 fn open(pid: Pid) -> io::Result<Option<OwnedFd>> {
-    if cfg!(anyfork_no_pidfd) {
-        return Ok(None);
-    }
-    match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
-        Ok(pidfd) => Ok(Some(above_stdio(pidfd))),
-        Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(errno.into()),
+    match try_open(pid) {
+        Ok(pidfd) => Ok(Some(pidfd)),
+        Err(Lack::Refused(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM))) => Err(errno.into()),
         Err(_) => Ok(None),
     }
+}
+
+fn try_open(pid: Pid) -> Result<OwnedFd, Lack> {
+    if cfg!(anyfork_no_pidfd) {
+        return Err(Lack::SwitchedOff);
+    }
+    Ok(above_stdio(rustix::process::pidfd_open(pid, PidfdFlags::empty())?))
 }
 
 /// Sends a signal; `Ok` also if the process has ended already.
@@ -45,7 +55,7 @@ pub(crate) fn signal(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
 
 /// Whether a signal failed because a filter refuses pidfd_send_signal(2) as such: then so it does for this very process.
 pub(crate) fn are_denied_signals(error: &io::Error) -> bool {
-    let is_denied = || of_self().is_ok_and(|own| own.is_some_and(|own| try_signal(own).is_err()));
+    let is_denied = || of_self().is_ok_and(|own| own.is_some_and(|own| send_none(own).is_err()));
     matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) && is_denied()
 }
 
@@ -74,18 +84,27 @@ pub(crate) fn life(pidfd: impl AsFd) -> io::Result<Life> {
 
 /// Whether a pidfd signals a hang-up when its process has been waited for (Linux 6.9, where pidfds got their own file system).
 pub(crate) fn hangs_up_when_reaped(pidfd: impl AsFd) -> bool {
-    const PID_FS_MAGIC: u64 = 0x5049_4446;
     // A property of the kernel: one pidfd answers for all.
     static ANSWER: OnceLock<bool> = OnceLock::new();
-    !cfg!(anyfork_no_pidfd_hangup)
-        && *ANSWER
-            .get_or_init(|| rustix::fs::fstatfs(pidfd).is_ok_and(|statistics| statistics.f_type as u64 == PID_FS_MAGIC))
+    *ANSWER.get_or_init(|| try_hang_up(pidfd).is_ok())
+}
+
+/// The same, or why not. Asked each time.
+pub(crate) fn try_hang_up(pidfd: impl AsFd) -> Availability {
+    const PID_FS_MAGIC: u64 = 0x5049_4446;
+    if cfg!(anyfork_no_pidfd_hangup) {
+        return Err(Lack::SwitchedOff);
+    }
+    let is_own_file_system = rustix::fs::fstatfs(pidfd)?.f_type as u64 == PID_FS_MAGIC;
+    if is_own_file_system { Ok(()) } else { Err(Lack::Absent) }
 }
 
 /// The number of the process that a descriptor means. `None`: there is none any more, or none that this process could name or send a signal
 /// (pid_namespaces(7)). An error if it is no pidfd, or if nobody here can tell.
 pub(crate) fn number(pidfd: impl AsFd) -> io::Result<Option<u32>> {
-    if let Some(info) = info(&pidfd, 0).filter(|info| info.pid[0] != 0) {
+    if let Ok(info) = info(&pidfd, 0)
+        && info.pid[0] != 0
+    {
         return Ok(Some(info.pid[0]));
     }
     // Older kernels, and processes that have been waited for: "Pid:" is 0 or less where there is none.
@@ -98,8 +117,13 @@ pub(crate) fn number(pidfd: impl AsFd) -> io::Result<Option<u32>> {
 /// The wait status of a process that has ended and was waited for, as the kernel keeps it behind a pidfd
 /// (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`, Linux 6.15).
 pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
-    const EXIT: u64 = 1 << 3;
-    info(pidfd, EXIT).filter(|info| info.mask & EXIT != 0).map(|info| info.exit_code)
+    let info = info(pidfd, EXIT).ok()?;
+    (info.mask & EXIT != 0).then_some(info.exit_code)
+}
+
+/// Whether the kernel can be asked what it knows of a process. Since Linux 6.13; with the exit status since 6.15, which shows only when there is one.
+pub(crate) fn has_info(pidfd: impl AsFd) -> Availability {
+    info(pidfd, 0).map(drop)
 }
 
 /// `struct pidfd_info` of linux/pidfd.h, as of its first version with an exit code.
@@ -114,17 +138,21 @@ struct Info {
     exit_code: i32,
 }
 
+/// `PIDFD_INFO_EXIT`: the exit code is wanted, or there.
+const EXIT: u64 = 1 << 3;
+
 /// What the kernel says of the process behind a pidfd (`PIDFD_GET_INFO`, Linux 6.13), with what `mask` asks for besides.
-fn info(pidfd: impl AsFd, mask: u64) -> Option<Info> {
+fn info(pidfd: impl AsFd, mask: u64) -> Result<Info, Lack> {
     if cfg!(anyfork_no_pidfd_info) {
-        return None;
+        return Err(Lack::SwitchedOff);
     }
     const OPCODE: rustix::ioctl::Opcode = rustix::ioctl::opcode::read_write::<Info>(0xff, 11);
     let mut info = Info { mask, ..Info::default() };
     // SAFETY: the opcode carries the size of `Info`, and the kernel writes no more than that.
     let request = unsafe { rustix::ioctl::Updater::<OPCODE, Info>::new(&mut info) };
     // SAFETY: the request is the one that the opcode belongs to.
-    unsafe { rustix::ioctl::ioctl(pidfd, request) }.ok().map(|()| info)
+    unsafe { rustix::ioctl::ioctl(pidfd, request) }?;
+    Ok(info)
 }
 
 /// The wait status of a process that has ended and was *not* waited for, by whoever has adopted it: some init programs never
@@ -143,16 +171,19 @@ pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32, adopter: Option<u32
     ((status != 0 || is_of_this_user(pid)) && is_zombie()).then_some(status)
 }
 
-/// Whether the process still has its number: nobody has waited for it. (Signal 0 is none, and reaches also the dead.)
+/// Whether the process still has its number: nobody has waited for it.
 pub(crate) fn has_number(pidfd: impl AsFd) -> bool {
-    try_signal(pidfd).map_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied, |()| true)
+    matches!(send_none(pidfd), Ok(()) | Err(Lack::Refused(Errno::PERM | Errno::ACCESS)))
 }
 
-fn try_signal(pidfd: impl AsFd) -> io::Result<()> {
+/// Sends signal 0, which is none, and reaches also the dead.
+pub(crate) fn send_none(pidfd: impl AsFd) -> Availability {
     let pidfd = pidfd.as_fd().as_raw_fd();
     // SAFETY: the system call takes numbers, and no pointer but null.
-    let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, std::ptr::null::<libc::siginfo_t>(), 0) };
-    if sent == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    match unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd, 0, std::ptr::null::<libc::siginfo_t>(), 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error().into()),
+    }
 }
 
 /// Whether all the user and group ids of a process are the ones this process has.

@@ -6,6 +6,7 @@
 
 use rustix::fs::{Mode, OFlags};
 use rustix::path::Arg;
+use std::ffi::c_int;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// What they are called, by their numbers.
@@ -26,14 +27,18 @@ pub(crate) fn open(path: impl Arg, flags: OFlags) -> rustix::io::Result<OwnedFd>
     rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty()).map(above_stdio)
 }
 
+/// Whether there is something under this number.
+pub(crate) fn is_open(number: c_int) -> bool {
+    // SAFETY: fcntl looks at the number alone.
+    unsafe { libc::fcntl(number, libc::F_GETFD) >= 0 }
+}
+
 /// Puts `/dev/null` where standard input, output or error is closed: the next file opened would take its number.
 pub(crate) fn fill_stdio() {
     for number in 0..=2 {
-        // SAFETY: fcntl looks at the number alone; open(2) returns the lowest free number, which is this one.
-        unsafe {
-            if libc::fcntl(number, libc::F_GETFD) < 0 {
-                libc::open(c"/dev/null".as_ptr(), libc::O_RDWR);
-            }
+        if !is_open(number) {
+            // SAFETY: a constant string; open(2) returns the lowest free number, which is this one.
+            unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) };
         }
     }
 }

@@ -4,6 +4,8 @@
 //! unshare(2) with CLONE_THREAD changes nothing: it succeeds in a process with one thread and fails in any other.
 #![allow(unsafe_code)]
 
+use super::lack::Lack;
+use rustix::io::Errno;
 use std::fmt;
 use std::fs;
 
@@ -35,12 +37,27 @@ impl fmt::Display for Threads {
 
 /// The proof, or who the others are.
 pub(crate) fn single() -> Result<SingleThread, Threads> {
-    // SAFETY: see above; no memory is passed.
-    if !cfg!(anyfork_no_unshare) && unsafe { libc::unshare(libc::CLONE_THREAD) } == 0 {
+    // Not alone in its memory is also who starts a program that shares it.
+    if matches!(ask(), Ok(true)) || count() == Some(1) {
         return Ok(SingleThread(std::marker::PhantomData));
     }
-    // EINVAL: there are threads. EPERM, ENOSYS: a filter denies the question.
-    if count() == Some(1) { Ok(SingleThread(std::marker::PhantomData)) } else { Err(Threads(names())) }
+    Err(Threads(names()))
+}
+
+/// Whether this process has one thread and its memory for itself, as the kernel says; or why it cannot be asked.
+pub(crate) fn ask() -> Result<bool, Lack> {
+    if cfg!(anyfork_no_unshare) {
+        return Err(Lack::SwitchedOff);
+    }
+    // SAFETY: see above; no memory is passed.
+    if unsafe { libc::unshare(libc::CLONE_THREAD) } == 0 {
+        return Ok(true);
+    }
+    match Lack::from(std::io::Error::last_os_error()) {
+        Lack::Refused(Errno::INVAL) => Ok(false),
+        // A filter denies the question.
+        lack => Err(lack),
+    }
 }
 
 /// The kernel gives the directory of the threads a link for each, beside the two that every directory has; looking at it takes

@@ -4,8 +4,10 @@
 //! System calls that write into two structs of the kernel's layout.
 #![allow(unsafe_code)]
 
+use super::lack::{Availability, refused_with};
 use crate::wire::ExitRecord;
 use libc::c_int;
+use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -25,6 +27,14 @@ pub(crate) fn ended(which: Which<'_>) -> Option<ExitRecord> {
 /// Waits for a child that has ended. `None`: there is none, or it runs, or it is not ours.
 pub(crate) fn reap(which: Which<'_>) -> Option<ExitRecord> {
     wait(which, 0)
+}
+
+/// Whether waitid(2) may be used, or why not: asked of this process, which is no child of its own (ECHILD).
+pub(crate) fn availability() -> Availability {
+    match waitid(Which::Pid(std::process::id()), libc::WNOWAIT) {
+        Ok(_) => Ok(()),
+        Err(error) => refused_with(Errno::CHILD, error),
+    }
 }
 
 fn wait(which: Which<'_>, flags: c_int) -> Option<ExitRecord> {

@@ -14,6 +14,7 @@ mod newborn;
 mod stacks;
 
 use super::call::{Call, Calls, Label, Object};
+use super::lack::{Availability, Lack};
 use super::memfd;
 use crate::blob::Blob;
 use crate::wire::Strings;
@@ -27,6 +28,14 @@ use std::os::fd::RawFd;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU32, Ordering};
 use syscalls::{Errno, Sysno};
+
+/// A process joins its control group instead.
+const BIRTH_IS_SWITCHED_OFF: bool = cfg!(anyfork_no_clone_into_cgroup);
+
+/// Whether a process can be born in its control group (version 2), or why it has to join it.
+pub(crate) fn birth_in_cgroup() -> Availability {
+    if BIRTH_IS_SWITCHED_OFF { Err(Lack::SwitchedOff) } else { newborn::try_clone3() }
+}
 
 /// What is to be done, borrowed from the octets in which it came.
 #[derive(Debug)]
@@ -149,7 +158,7 @@ impl Launch {
     /// Starts it on a copy of the memory, and in the control group at once (`CLONE_INTO_CGROUP`). `None` where a group can only be joined: then the process
     /// does that itself, and says what is wrong with it.
     fn start_copy(&self, cgroup: Option<RawFd>) -> io::Result<Option<u32>> {
-        if cgroup.is_some() && cfg!(anyfork_no_clone_into_cgroup) {
+        if cgroup.is_some() && BIRTH_IS_SWITCHED_OFF {
             return Ok(None);
         }
         // In a namespace of numbers the new process has another one inside, and must be told.

@@ -4,6 +4,7 @@
 //! See [`launch`](super): system calls without the C library, reads of a [`Launch`], and writes to the own stack.
 
 use super::{Call, Label, Launch};
+use crate::sys::lack::{Availability, Lack};
 use crate::wire::{self, FAILURE_PARTS_AT, MAX_TEXT};
 use libc::{c_int, c_void};
 use std::os::fd::RawFd;
@@ -59,6 +60,15 @@ pub(super) unsafe fn copy(namespaces: u32, cgroup: Option<RawFd>, number: Option
             unsafe { syscalls::syscall5(Sysno::clone, first, second, place, 0, 0) }
         }
         made => made,
+    }
+}
+
+/// Whether clone3(2) may be used: asked with less than its first version wants to know, which makes no process (EINVAL).
+pub(super) fn try_clone3() -> Availability {
+    // SAFETY: no memory is passed; a struct of no size is refused before it is looked at.
+    match unsafe { syscalls::syscall2(Sysno::clone3, 0, 0) } {
+        Ok(_) | Err(Errno::EINVAL) => Ok(()),
+        Err(errno) => Err(Lack::Refused(rustix::io::Errno::from_raw_os_error(errno.into_raw()))),
     }
 }
 
