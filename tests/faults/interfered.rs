@@ -2,11 +2,11 @@
 //! After that the scenario is run again, and all must be as if nothing had been.
 
 use anyfork_tests::interception::{Call, Intercepted, Verdict};
-use anyfork_tests::{Host, LONG, SOON, title, wait_until, within};
-use std::collections::BTreeMap;
+use anyfork_tests::{Host, LONG, SOON, lives, stat, title, wait_until, within};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 /// Who is who in the scenario, by descent.
@@ -80,16 +80,20 @@ pub(crate) struct Interfered {
     pub(crate) it: Intercepted,
     hit: Arc<OnceLock<Call>>,
     is_over: Arc<AtomicBool>,
+    /// All that have made a call.
+    processes: Arc<Mutex<BTreeSet<u32>>>,
 }
 
 impl Interfered {
     /// With the deadline of each step.
     pub(crate) fn start(fault: Fault, deadline: Duration) -> Self {
         let (hit, is_over) = (Arc::new(OnceLock::new()), Arc::new(AtomicBool::new(false)));
+        let processes = Arc::default();
         let mut count = 0;
         let decide = {
-            let (hit, is_over) = (Arc::clone(&hit), Arc::clone(&is_over));
+            let (hit, is_over, processes) = (Arc::clone(&hit), Arc::clone(&is_over), Arc::clone(&processes));
             move |call: &Call| {
+                lock(&processes).insert(call.pid);
                 let counts = !is_over.load(Ordering::SeqCst) && fault.can_happen_to(call);
                 count += usize::from(counts);
                 if !counts || count != fault.nth || hit.set(call.clone()).is_err() {
@@ -100,7 +104,7 @@ impl Interfered {
         };
         let milliseconds = deadline.as_millis().to_string();
         let command = Host::command(env!("CARGO_BIN_EXE_host"), &["intercepted", &milliseconds]);
-        Interfered { it: Intercepted::start(command, decide), hit, is_over }
+        Interfered { it: Intercepted::start(command, decide), hit, is_over, processes }
     }
 
     /// The call that did not go as it should. `None`: there were not as many.
@@ -126,9 +130,11 @@ impl Interfered {
 
     fn only_templates_are_left(&self) {
         let stays = |pid: &u32| *pid == self.it.host.pid() || title(*pid).starts_with("anyfork: default template");
-        within(SOON, "all but the default template have ended", || {
-            self.it.host.family().iter().all(stays).then_some(())
-        });
+        within(SOON, "all but the default template have ended", || self.living().iter().all(stays).then_some(()));
+    }
+
+    fn living(&self) -> Vec<u32> {
+        lock(&self.processes).iter().copied().filter(|pid| lives(*pid)).collect()
     }
 
     /// Takes all steps again, in which nothing interferes: all is as usual, and nothing is left over.
@@ -139,8 +145,8 @@ impl Interfered {
         for (step, told) in USUAL {
             assert_eq!(facts[&format!("again-{step}")], told, "{step}, the second time");
         }
-        let is_usual = wait_until(SOON, || Left::of(&self.it.host) == *usual);
-        assert!(is_usual, "{:?} instead of {usual:?}", Left::of(&self.it.host));
+        let is_usual = wait_until(SOON, || Left::of(&self) == *usual);
+        assert!(is_usual, "{:?} instead of {usual:?}", Left::of(&self));
         self.end();
     }
 
@@ -161,11 +167,12 @@ pub(crate) struct Left {
 }
 
 impl Left {
-    fn of(host: &Host) -> Self {
-        let family = host.family();
-        let template = family.iter().copied().find(|pid| *pid != host.pid()).unwrap_or(0);
-        let zombies = host.zombies().len();
-        Left { processes: family.len(), zombies, host: files(host.pid()), template: files(template) }
+    fn of(run: &Interfered) -> Self {
+        let (host, living) = (run.it.host.pid(), run.living());
+        let template = living.iter().copied().find(|pid| *pid != host).unwrap_or(0);
+        let is_zombie = |pid: &&u32| stat(**pid).is_some_and(|stat| stat.state == 'Z');
+        let zombies = lock(&run.processes).iter().filter(is_zombie).count();
+        Left { processes: living.len(), zombies, host: files(host), template: files(template) }
     }
 
     /// If nothing interferes.
@@ -178,10 +185,14 @@ impl Left {
         }
         run.it.go();
         run.it.host.fact("done");
-        let left = Left::of(&run.it.host);
+        let left = Left::of(&run);
         run.end();
         left
     }
+}
+
+fn lock(processes: &Mutex<BTreeSet<u32>>) -> MutexGuard<'_, BTreeSet<u32>> {
+    processes.lock().unwrap()
 }
 
 /// The steps that came to something else than usual.
@@ -194,6 +205,8 @@ pub(crate) fn unusual(facts: &BTreeMap<String, String>) -> Vec<(String, String)>
 fn files(pid: u32) -> Vec<String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten();
     let links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    // What a loop is given when there is no room for a descriptor: made once, and kept.
+    let links = links.filter(|link| !link.ends_with("anon_inode:[eventfd]"));
     let mut files: Vec<String> =
         links.map(|link| link.to_string_lossy().replace(|c: char| c.is_ascii_digit(), "")).collect();
     files.sort();

@@ -75,7 +75,7 @@ impl Steps<'_> {
     fn of_a_template(&self) {
         let process = Process::new().call(prepare, [1]).fd(self.file).deadline(self.deadline);
         let Some(template) = self.made("template", || process.template()) else { return };
-        let worker = template.fork().arg(2).arg(&LARGE).blocking_socket(true).deadline(self.deadline);
+        let worker = template.fork().arg(2).arg(LARGE).blocking_socket(true).deadline(self.deadline);
         if let Some(worker) = self.made("worker", || worker.run(serve)) {
             self.told("answer", || exchange(&worker, self.deadline), u8::to_string);
             self.ended("status", || worker.wait_timeout(self.deadline));
