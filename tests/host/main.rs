@@ -14,6 +14,7 @@ mod faults;
 mod foreign;
 mod handles;
 mod handover;
+mod hooks;
 mod kill_tree;
 mod limits;
 mod memory;
@@ -60,6 +61,7 @@ fn main() -> Outcome {
         (&"foreign", rest) => foreign::run(rest),
         (&"handles", rest) => handles::run(rest),
         (&"handover", rest) => handover::run(rest),
+        (&"hooks", rest) => hooks::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
         (&"modules", rest) => modules::run(rest),
