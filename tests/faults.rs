@@ -30,6 +30,9 @@ mod nested;
 #[path = "faults/numbers.rs"]
 mod numbers;
 
+#[path = "faults/preparations.rs"]
+mod preparations;
+
 #[path = "faults/statuses.rs"]
 mod statuses;
 

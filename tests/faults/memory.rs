@@ -24,7 +24,7 @@ fn eat(mut socket: UnixStream, megabytes: usize) -> std::io::Result<ExitCode> {
 }
 
 /// Will have eaten more than there is.
-const TOO_MUCH: u64 = 2 * MOST >> 20;
+const TOO_MUCH: u64 = 2 * (MOST >> 20);
 
 fn eater(template: &Template, group: &Cgroup, megabytes: u64) -> Worker {
     let eater = template.fork().arg(megabytes).blocking_socket(true).run(eat).unwrap();

@@ -17,6 +17,7 @@ mod handles;
 mod handover;
 mod intercepted;
 mod isolation;
+mod hooks;
 mod kill_tree;
 mod limits;
 mod memory;
@@ -66,6 +67,7 @@ fn main() -> Outcome {
         (&"handover", rest) => handover::run(rest),
         (&"intercepted", rest) => intercepted::run(rest),
         (&"isolation", rest) => isolation::run(rest),
+        (&"hooks", rest) => hooks::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
         (&"modules", rest) => modules::run(rest),

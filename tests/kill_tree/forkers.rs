@@ -1,10 +1,9 @@
 //! Trees that fork all the time while they are being killed.
 
 use super::Marked;
-use super::commands::{Cgroup, compile, compiler, line, root, sh};
+use super::commands::{Cgroup, compile, compiler, line, sh};
 use anyfork::{Command, Limit};
-use anyfork_tests::Scratch;
-use std::sync::atomic::{AtomicU32, Ordering};
+use anyfork_tests::{Scratch, fresh_user};
 
 /// So many lines of processes, each of which forks and ends, again and again: nobody lives for more than a moment. Or, with `stay`, whose members
 /// fork children that end, and live on; with `heavy` they are so large that a fork takes milliseconds. Ends by itself after so many seconds.
@@ -45,15 +44,14 @@ int main(int count, char **arguments) {
 const MOST: u64 = 200;
 
 fn forker(lines: u32, kind: &str, pause: u32) -> Option<(Scratch, Command)> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    if !root() || !compiler() {
+    let user = fresh_user()?;
+    if !compiler() {
         return None;
     }
     let program = Scratch::new("forker");
     compile(&program, FORKER);
     let mut command = Command::new(&*program);
     command.args([&lines.to_string(), kind, &pause.to_string()]);
-    let user = 1_000_000 + std::process::id() % 1_000_000 * 16 + NEXT.fetch_add(1, Ordering::Relaxed) % 16;
     command.uid(user).rlimit(Limit::Nproc, MOST, MOST);
     Some((program, command))
 }

@@ -55,7 +55,7 @@ impl Template<Native> {
     /// [`from_fd`](Template::from_fd). (AnyEvent::Fork's `to_fh`.)
     ///
     /// The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
-    /// everybody (Linux 6.15). If nobody takes the descriptor up and it is closed, the template ends.
+    /// everybody (Linux 6.15). Templates that were forked from it before are still this program's. If nobody takes the descriptor up and it is closed, the template ends.
     ///
     /// # Errors
     /// [`System`](ErrorKind::System) if the descriptor cannot be duplicated, [`ForeignHandle`](ErrorKind::ForeignHandle) in a

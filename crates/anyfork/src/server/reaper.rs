@@ -57,8 +57,8 @@ impl Reaper {
     pub(super) fn forget_ids(&mut self) {
         for child in self.children.values_mut() {
             child.id = None;
-            // Nobody will say what it has become. If it still waits, it reads the end of its orders.
-            if child.role == Role::Spare {
+            // Of a spare nobody will say what it has become; if it still waits, it reads the end of its orders. A template is still the earlier owner's, and ends with that.
+            if matches!(child.role, Role::Spare | Role::Template) {
                 child.role = Role::Free;
             }
         }
