@@ -10,6 +10,9 @@ mod layout;
 #[path = "isolation/memory.rs"]
 mod memory;
 
+#[path = "isolation/names.rs"]
+mod names;
+
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 

@@ -64,6 +64,7 @@ fn is_refused(error: &Error) {
 }
 
 #[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds none that comes along is used")]
 fn a_pidfd_of_another_process_is_refused_and_that_one_is_not_killed() {
     let stranger = Stranger::new();
     let sibling = Process::new().kill_on_drop(true).run(stays).unwrap();
@@ -119,6 +120,7 @@ fn a_number_and_a_descriptor_of_another_kind_mean_the_one_that_sent_them() {
 
 /// The same in Python, in an interpreter and in a fork of one.
 #[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds none that comes along is used")]
 fn an_interpreter_that_answers_with_the_pidfd_of_another_process_is_refused() {
     const FORGE: &str = "import os, socket, struct
 reply = struct.pack('<IHHI', 4, int(args[0]), 1, int(args[1]))
