@@ -117,7 +117,7 @@ fn start() -> Result<(Arc<Line>, Standing)> {
     })?;
     drop(room);
     // Known from the start, so that it is waited for even if it never gets ready.
-    let identity = Identity { pid, pidfd: pidfd::of(pid) };
+    let identity = Identity { pid, pidfd: pidfd::of(pid).map(Arc::new) };
     Ok((Arc::new(Line::new(ours, Dialect::Frames, Some(identity), true)), standing))
 }
 
