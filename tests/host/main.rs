@@ -15,9 +15,9 @@ mod faults;
 mod foreign;
 mod handles;
 mod handover;
+mod hooks;
 mod intercepted;
 mod isolation;
-mod hooks;
 mod kill_tree;
 mod limits;
 mod memory;
@@ -30,6 +30,7 @@ mod owner;
 mod policy;
 mod pty;
 mod purity;
+mod restart;
 mod signals;
 mod spares;
 mod surroundings;
@@ -76,6 +77,7 @@ fn main() -> Outcome {
         (&"numbers", rest) => numbers::run(rest),
         (&"owner", rest) => owner::run(rest),
         (&"purity", rest) => purity::run(rest),
+        (&"restart", rest) => restart::run(rest),
         (&"signals", rest) => signals::run(rest),
         (&"spares", rest) => spares::run(rest),
         (&"surroundings", rest) => surroundings::run(rest),

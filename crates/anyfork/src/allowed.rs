@@ -2,7 +2,8 @@
 
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
-use crate::process::{Origin, Process};
+use crate::origin::Origin;
+use crate::process::Process;
 use crate::served::Native;
 use crate::wire::Order;
 use std::ffi::OsStr;

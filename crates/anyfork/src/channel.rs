@@ -13,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// Orders that wait to be sent, and the descriptors that go with them, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    dialect: Dialect,
+    pub(crate) dialect: Dialect,
     pub(crate) bytes: Bytes,
     pub(crate) descriptors: Descriptors,
     /// Where in the bytes one has to travel alone, with the next descriptor.
@@ -51,6 +51,13 @@ impl Outbox {
     pub(crate) fn take(&mut self) -> Self {
         let empty = Outbox::new(self.dialect);
         std::mem::replace(self, empty)
+    }
+
+    /// The same orders again, with duplicates of the descriptors: dup(2).
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        let Outbox { dialect, bytes, descriptors, alone, .. } = self;
+        let descriptors = descriptors.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
+        Ok(Outbox { dialect: *dialect, bytes: bytes.clone(), descriptors, alone: alone.clone(), is_begun: false })
     }
 
     /// Adds an order that takes `descriptors` along.

@@ -121,7 +121,7 @@ fn start() -> Result<(Arc<Line>, Standing)> {
     })?;
     drop(room);
     // Known from the start, so that it is waited for even if it never gets ready. If there is no room for its pidfd, one comes with its answer.
-    let identity = pidfd::of(pid).ok().map(|pidfd| Identity { pid, pidfd });
+    let identity = pidfd::of(pid).ok().map(|pidfd| Identity { pid, pidfd: pidfd.map(Arc::new) });
     Ok((Arc::new(Line::new(ours, Dialect::Frames, identity, true)), standing))
 }
 

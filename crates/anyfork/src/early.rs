@@ -93,7 +93,7 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
             drop((theirs, owner));
             let mut launched = Launched::elsewhere(ours);
             launched.is_child = true;
-            let template = Starting::new(Ok(launched), (), Options::new(Role::Template), step.to_owned()).wait();
+            let template = Starting::new(Ok(launched), None, Options::new(Role::Template), step.to_owned()).wait();
             if let (Err(_), Some(pidfd)) = (&template, &pidfd) {
                 // It ends now, and is waited for, so that no zombie stays.
                 let _ = pidfd::signal(pidfd, Signal::KILL);

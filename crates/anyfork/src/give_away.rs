@@ -56,16 +56,18 @@ impl Template<Native> {
     ///
     /// The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
     /// everybody (Linux 6.15). Templates that were forked from it before are still this program's. If nobody takes the descriptor up and it is closed, the template ends.
+    /// Its [recipe](Process::restarts), if it has one, does not go along.
     ///
     /// # Errors
     /// [`System`](ErrorKind::System) if the descriptor cannot be duplicated, [`ForeignHandle`](ErrorKind::ForeignHandle) in a
     /// fork of the program.
     pub fn into_fd(self) -> Result<OwnedFd> {
-        let line = self.line();
+        let step = "hand a template over";
+        let line = self.source().line().ok_or_else(|| Error::new(ErrorKind::TemplateGone, step, ""))?;
         if line.is_foreign() {
-            return Err(Error::foreign("hand a template over"));
+            return Err(Error::foreign(step));
         }
-        line.give_away().map_err(|error| Error::system("hand a template over", error))
+        line.give_away().map_err(|error| Error::system(step, error))
     }
 
     /// Takes up a template that another process gave away with [`into_fd`](Template::into_fd): it ends with this process
@@ -80,9 +82,9 @@ impl Template<Native> {
         let own = pidfd::of_self().map_err(|error| Error::system("take up a template", error))?;
         orders.push(&Order::Own { owner: std::process::id() }, own);
         let mut launched = Launched::elsewhere(fd);
-        launched.append(orders)?;
+        launched.give(orders, false)?;
         let options = Options::new(Role::Template);
-        Starting::new(Ok(launched), (), options, "take up a template".into()).wait()
+        Starting::new(Ok(launched), None, options, "take up a template".into()).wait()
     }
 }
 

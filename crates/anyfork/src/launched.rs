@@ -9,7 +9,7 @@ use crate::sys::pidfd;
 use crate::sys::receive::Along;
 use crate::sys::socket::{self, Blocking, is_passing};
 use crate::watch::{self, TICK, Watch};
-use crate::wire::Reply;
+use crate::wire::{Order, Reply};
 use rustix::event::PollFlags;
 use rustix::event::epoll::EventFlags;
 use rustix::process::Signal;
@@ -35,6 +35,8 @@ pub(crate) struct Launched {
     maker: Maker,
     /// Whether it is a child of this process, which then has to wait for it.
     pub(crate) is_child: bool,
+    /// How long its template had to be waited for before it could be ordered, which counts for the deadline.
+    pub(crate) waited: Duration,
     /// It has ended without a word. Until then its template is waited for, which knows why.
     last_word: Option<Instant>,
 }
@@ -100,6 +102,7 @@ impl Launched {
             announced: None,
             maker: Maker::this(),
             is_child: false,
+            waited: Duration::ZERO,
             last_word: None,
         }
     }
@@ -109,8 +112,15 @@ impl Launched {
         self.maker.check("start")
     }
 
-    /// Gives the process more orders, as far as its socket takes them.
-    pub(crate) fn append(&mut self, orders: Outbox) -> Result<()> {
+    /// Gives the process more orders, as far as its socket takes them. With `bind` they are the last ones, of one that is to end with its owner.
+    pub(crate) fn give(&mut self, mut orders: Outbox, bind: bool) -> Result<()> {
+        if self.prepares && bind {
+            // In front: nothing may stand behind the last order.
+            let last = orders.take();
+            orders.push(&Order::Bind, []);
+            orders.append(last);
+        }
+        orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
         match &self.stage {
             Stage::Queued(seat) => seat.append(orders),
             Stage::Ordered(_) => self.orders.append(orders),

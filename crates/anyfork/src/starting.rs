@@ -4,7 +4,10 @@ use crate::child::{Child, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::line::{Identity, Line};
+use crate::origin::Source;
 use crate::process::DEFAULT_DEADLINE;
+use crate::recipe::Recipe;
+use crate::restartable::{Restartable, Tenure};
 use crate::rt::{Awaited, Link};
 use crate::served::Server;
 use crate::template::Template;
@@ -80,7 +83,7 @@ impl Options {
     }
 }
 
-/// What a start can come to: a worker, a template or an external program.
+/// What a start can come to: a worker, a template, an external program; `()` for a template that [is restarted](Template::start_restart).
 pub trait Started: Sized + sealed::FromReply {}
 
 impl Started for Worker {}
@@ -135,16 +138,21 @@ impl sealed::FromReply for Child {
 }
 
 impl<S: Server> sealed::FromReply for Template<S> {
-    type Parts = ();
+    type Parts = Option<Box<Recipe>>;
 
-    fn from_reply(ready: Ready, (): ()) -> Result<Self> {
+    fn from_reply(ready: Ready, recipe: Option<Box<Recipe>>) -> Result<Self> {
+        if let Some(recipe) = recipe {
+            let tenure = Tenure::from_reply(ready, S::DIALECT)?;
+            return Ok(Template::of(Source::Restartable(Arc::new(Restartable::new(*recipe, tenure)))));
+        }
         let Ready { pid, pidfd, socket, line, is_child, .. } = ready;
         if let Some((line, id)) = line {
             // Its end is seen on its own socket; the template above it has to know that it must end with the owner.
             line.mark(id, Role::Template);
             line.forget(id);
         }
-        Ok(Template::new(Line::new(socket, S::DIALECT, Some(Identity { pid, pidfd }), is_child)))
+        let identity = Identity { pid, pidfd: pidfd.map(Arc::new) };
+        Ok(Template::of(Source::Single(Arc::new(Line::new(socket, S::DIALECT, Some(identity), is_child)))))
     }
 }
 
@@ -152,7 +160,9 @@ impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
         let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
         let now = Instant::now();
-        let deadline = now.checked_add(options.deadline).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
+        let waited = launched.as_ref().map_or(Duration::ZERO, |launched| launched.waited);
+        let left = options.deadline.saturating_sub(waited);
+        let deadline = now.checked_add(left).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
         let (trace, (lookout, link)) = (trace::Start::new(&what), Default::default());
         Starting { state: Some(launched), parts, options, deadline, what, trace, lookout, link, result: PhantomData }
     }
@@ -253,17 +263,30 @@ impl<T: Started> Starting<T> {
         }
         loop {
             // First, as no process that has just been ordered has answered yet.
-            self.sleep().map_err(|error| Error::system("wait for the start", error))?;
+            self.sleep(self.deadline).map_err(|error| Error::system("wait for the start", error))?;
             if let Some(result) = self.try_finish()? {
                 return Ok(result);
             }
         }
     }
 
-    /// Sleeps until there is something to do.
-    pub(crate) fn sleep(&self) -> io::Result<()> {
+    /// Waits until the process is ready, but not longer than that. `None`: it is not ready yet, and may be asked again.
+    pub(crate) fn wait_until(&mut self, until: Instant) -> Result<Option<T>> {
+        loop {
+            if let Some(result) = self.try_finish()? {
+                return Ok(Some(result));
+            }
+            if until <= Instant::now() {
+                return Ok(None);
+            }
+            self.sleep(self.deadline.min(until)).map_err(|error| Error::system("wait for the start", error))?;
+        }
+    }
+
+    /// Sleeps until there is something to do, at most until then.
+    pub(crate) fn sleep(&self, until: Instant) -> io::Result<()> {
         match &self.state {
-            Some(Ok(launched)) => launched.sleep(self.deadline),
+            Some(Ok(launched)) => launched.sleep(until),
             _ => Ok(()),
         }
     }

@@ -72,7 +72,7 @@ impl Drop for Witness {
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) pid: u32,
-    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) pidfd: Option<Arc<OwnedFd>>,
 }
 
 /// What a template is to make.

@@ -9,7 +9,7 @@ use crate::sys::receive::Along;
 use crate::sys::socket::{self, Blocking};
 use crate::wire::Reply;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// Statuses kept of adopted orphans that nobody has asked for yet. The oldest go first.
 const ORPHANS: usize = 4096;
@@ -88,7 +88,7 @@ impl Line {
     fn take_in(&self, incoming: &mut Incoming, reply: Reply, mut descriptors: Descriptors) {
         match reply {
             Reply::Ready { pid } => {
-                let _ = self.template.set(Identity { pid, pidfd: descriptors.pop() });
+                let _ = self.template.set(Identity { pid, pidfd: descriptors.pop().map(Arc::new) });
             }
             Reply::Exited(record) => {
                 let status = ExitStatus::of_record(&record);
