@@ -6,6 +6,7 @@ mod awaiting;
 mod bad_commands;
 mod command;
 mod constructors;
+mod corpus;
 mod descriptors;
 mod endings;
 mod entries;
@@ -48,6 +49,7 @@ fn main() -> Outcome {
         (&"policy", rest) => policy::run(rest),
         (&"pty", rest) => pty::run(rest),
         (&"constructors", rest) => constructors::run(rest),
+        (&"corpus", rest) => corpus::run(rest),
         (&"descriptors", rest) => descriptors::run(rest),
         (&"endings", rest) => endings::run(rest),
         (&"exits", rest) => exits::run(rest),

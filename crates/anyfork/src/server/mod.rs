@@ -202,6 +202,14 @@ fn has_threads(step: &str, threads: &Threads) -> Failure {
     Failure::new(FailureKind::Threads, step, "", message)
 }
 
+/// Whether a program can be compiled, by whoever starts it. Starts nothing.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn compiles(octets: Vec<u8>, mut socket: OwnedFd, mut descriptors: Descriptors) -> bool {
+    let signals = crate::sys::signal::dispositions();
+    let starter = program::Starter { pid: std::process::id(), signals, can_be_debugged: false, is_forked: false };
+    program::compile(octets, &mut socket, &mut descriptors, &starter).is_ok()
+}
+
 /// Ends the process when a panic of anyfork's own code reaches the bottom of it: nothing above belongs to this process.
 struct EndOnUnwind;
 
