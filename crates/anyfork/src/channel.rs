@@ -171,6 +171,8 @@ pub(crate) struct Inbox {
     lost_descriptors: bool,
     /// Bytes that are read at a time beyond [`NEAR`](Self::NEAR): for long frames.
     far: usize,
+    /// Whether replies come, none of which has more than one descriptor.
+    replies: bool,
 }
 
 /// How an attempt to receive ended.
@@ -189,6 +191,11 @@ impl Inbox {
 
     /// Bytes that are read at a time when more has come.
     const CHUNK: usize = 64 * 1024;
+
+    /// One for replies. Whoever sends more descriptors than those have gets no further: they are the caller's, who needs his own.
+    pub(crate) fn of_replies() -> Self {
+        Inbox { replies: true, ..Inbox::default() }
+    }
 
     /// From now on long frames are expected, such as those of external programs.
     pub(crate) fn expect_long(&mut self) {
@@ -218,7 +225,8 @@ impl Inbox {
     pub(crate) fn fill_reply(&mut self, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
         let here = &self.bytes[self.used..];
         let length = wire::length(here).unwrap_or(0).max(wire::SHORTEST_REPLY);
-        self.receive(length.saturating_sub(here.len()).max(1), from, blocking)
+        // However long it says it is, and however little comes at a time.
+        self.receive(length.saturating_sub(here.len()).clamp(1, Self::CHUNK), from, blocking)
     }
 
     fn receive(&mut self, room: usize, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
@@ -249,7 +257,11 @@ impl Inbox {
 
     /// The next whole frame.
     pub(crate) fn next(&mut self) -> Result<Option<Message>, Malformed> {
-        let Some((frame, length)) = wire::split(&self.bytes[self.used..])? else { return Ok(None) };
+        let Some((frame, length)) = wire::split(&self.bytes[self.used..])? else {
+            // That of the next frame may be here.
+            let too_many = self.replies && self.descriptors.len() > 1;
+            return if too_many { Err(Malformed("more descriptors than replies have")) } else { Ok(None) };
+        };
         let count = usize::from(frame.descriptors);
         let lost_descriptors = count > 0 && std::mem::take(&mut self.lost_descriptors);
         if !lost_descriptors && count > self.descriptors.len() {

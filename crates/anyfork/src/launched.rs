@@ -63,6 +63,9 @@ pub(crate) type Answer = Option<(u32, Option<OwnedFd>)>;
 /// How long it may take until the template has told how a process ended that never answered. It is under way by then.
 const LAST_WORD: Duration = Duration::from_millis(20);
 
+/// So often is read for one question: who sends without end is not listened to beyond the deadline.
+const MOST_READ: usize = 256;
+
 impl Launched {
     /// A process that is there already, at the other end of the socket.
     pub(crate) fn elsewhere(socket: OwnedFd) -> Self {
@@ -87,7 +90,7 @@ impl Launched {
     fn new(stage: Stage, orders: Outbox, line: Option<(Arc<Line>, u64)>) -> Self {
         Launched {
             stage,
-            inbox: Inbox::default(),
+            inbox: Inbox::of_replies(),
             orders,
             line,
             prepares: false,
@@ -205,6 +208,7 @@ impl Launched {
     pub(crate) fn take_answer(&mut self, what: &str) -> Result<Answer> {
         self.push_on()?;
         let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
+        let mut reads = 0;
         while self.last_word.is_none() {
             let message = self.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
             if let Some(mut message) = message {
@@ -238,9 +242,11 @@ impl Launched {
                 }
                 continue;
             }
+            reads += 1;
             match self.inbox.fill_reply(socket, Blocking::No) {
-                Ok(Filled::Some) => {}
-                Ok(Filled::Nothing) => return Ok(None),
+                Ok(Filled::Some) if reads < MOST_READ => {}
+                // The rest is there for the next question.
+                Ok(Filled::Some | Filled::Nothing) => return Ok(None),
                 Ok(Filled::End) if self.announced.is_some() && self.confirmation == Confirmation::ByEnd => {
                     return Ok(self.announced.take());
                 }

@@ -1,6 +1,8 @@
 //! Frames to orders and replies, and octets to programs.
 
+use crate::error::Error;
 use crate::server;
+use crate::status::ExitStatus;
 use crate::wire::{self, Bytes, Frame, MAX_TEXT, Order, Program, Reply};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -36,6 +38,7 @@ pub fn orders(octets: &[u8]) {
 pub fn replies(octets: &[u8]) {
     let Some(frame) = frame(octets) else { return };
     let Ok(mut reply) = Reply::parse(frame) else { return };
+    become_visible(&reply);
     let mut written = Bytes::new();
     reply.append(&mut written, frame.descriptors);
     let again = only(&written);
@@ -48,6 +51,15 @@ pub fn replies(octets: &[u8]) {
         assert_eq!(again, frame, "{reply:?} is written as it was read");
     }
     assert_eq!(Reply::parse(again), Ok(reply));
+}
+
+/// What the caller sees of a reply can be had of any.
+fn become_visible(reply: &Reply) {
+    match reply {
+        Reply::Exited(record) => drop(format!("{:?}", ExitStatus::of_record(record))),
+        Reply::Failed(failure) => assert!(!Error::reported(failure.clone()).to_string().is_empty()),
+        _ => {}
+    }
 }
 
 /// A program: the first octet says how many descriptors come with it.

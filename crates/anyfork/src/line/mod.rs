@@ -5,7 +5,7 @@
 mod pool;
 mod reports;
 
-use crate::channel::{Descriptors, Dialect, Outbox};
+use crate::channel::{Descriptors, Dialect, Inbox, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
 use crate::maker::Maker;
@@ -96,7 +96,7 @@ impl Line {
             given_away: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             has_pool: AtomicBool::new(false),
-            incoming: Mutex::default(),
+            incoming: Mutex::new(Incoming { inbox: Inbox::of_replies(), ..Incoming::default() }),
             outgoing: Mutex::default(),
             witnesses: AtomicUsize::new(0),
         }
@@ -170,7 +170,7 @@ impl Line {
         }
         self.take_reports();
         self.incoming().closed = true;
-        gone()
+        self.take_failure().unwrap_or_else(gone)
     }
 
     /// Sends a signal to a child through the template, which knows whether its number is still its own.
@@ -214,10 +214,7 @@ impl Line {
         let flushed = self.outgoing().retry(seat, &self.socket);
         match seat.outcome() {
             Outcome::Failed(error) => Err(error),
-            Outcome::Broken => {
-                let gone = self.not_sent(io::ErrorKind::BrokenPipe.into());
-                Err(self.take_failure().unwrap_or(gone))
-            }
+            Outcome::Broken => Err(self.not_sent(io::ErrorKind::BrokenPipe.into())),
             Outcome::Waiting => flushed.map(|()| Outcome::Waiting).map_err(|error| self.not_sent(error)),
             ordered => Ok(ordered),
         }

@@ -22,6 +22,9 @@ pub(crate) enum Fate {
     NotForked(i32),
 }
 
+/// So often is read for one question, a few reports each time: more than a template has kept that does what it should. One that sends without end holds nobody up for long.
+const MOST_READ: usize = 1 << 16;
+
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
     pub(super) inbox: Inbox,
@@ -36,7 +39,10 @@ pub(super) struct Incoming {
 impl Line {
     pub(super) fn take_reports(&self) {
         let mut incoming = self.incoming();
-        while !incoming.closed {
+        for _ in 0..MOST_READ {
+            if incoming.closed {
+                break;
+            }
             match incoming.inbox.fill(&self.socket, Blocking::No) {
                 Ok(Filled::Some) => {}
                 Ok(Filled::Nothing) => break,
@@ -68,6 +74,8 @@ impl Line {
                 let status = ExitStatus::of_record(&record);
                 incoming.pool.ended(record.id);
                 match incoming.fates.get_mut(&record.id) {
+                    // An end is told once.
+                    Some(Fate::Ended(_)) => {}
                     Some(fate) => *fate = Fate::Ended(status),
                     None if record.id == 0 => {
                         incoming.orphans.truncate(ORPHANS - 1);

@@ -1,6 +1,7 @@
 //! What runs inside the processes that anyfork made: a process collects orders, then runs an entry or becomes a template, whose
 //! forks collect orders again.
 
+mod places;
 mod prepare;
 mod program;
 mod reaper;
