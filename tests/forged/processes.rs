@@ -151,6 +151,24 @@ fn replies_without_an_end_are_not_listened_to_beyond_the_deadline() {
     assert_eq!(error.unwrap_err().kind(), ErrorKind::Deadline);
 }
 
+/// However much there is: who sends as fast as it is read would never be at an end.
+#[test]
+fn one_question_reads_a_part() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let seen = ours.try_clone().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    while (&theirs).write(&reports()).is_ok() {}
+    let left = || rustix::io::ioctl_fionread(&seen).unwrap();
+    let mut starting = Process::from_fd(ours.into()).unwrap().start("forged::none");
+    let mut before = left();
+    while before > 0 {
+        assert!(starting.try_finish().unwrap().is_none());
+        let now = left();
+        assert!(before - now <= 64 * 1024, "{} octets at a time", before - now);
+        before = now;
+    }
+}
+
 #[test]
 fn descriptors_without_an_end_are_refused_and_closed() {
     let (reader, writer) = std::io::pipe().unwrap();

@@ -10,7 +10,8 @@ use std::process::{Command, Output};
 fn run(value: Option<&str>) -> Option<Output> {
     let user = fresh_user()?;
     let copy = Scratch::new("secure");
-    fs::copy(env!("CARGO_BIN_EXE_host"), &*copy).unwrap();
+    // In another process: what is open here to be written is so in every fork of another test, and cannot be executed.
+    assert!(Command::new("cp").args([env!("CARGO_BIN_EXE_host"), &*copy]).status().unwrap().success());
     std::os::unix::fs::chown(&*copy, Some(user), Some(user)).unwrap();
     fs::set_permissions(&*copy, fs::Permissions::from_mode(0o4755)).unwrap();
     let mut command = Command::new(&*copy);

@@ -38,8 +38,12 @@ pub(super) struct Incoming {
 
 impl Line {
     pub(super) fn take_reports(&self) {
+        self.read(MOST_READ);
+    }
+
+    fn read(&self, most: usize) {
         let mut incoming = self.incoming();
-        for _ in 0..MOST_READ {
+        for _ in 0..most {
             if incoming.closed {
                 break;
             }
@@ -126,5 +130,29 @@ impl Line {
 
     pub(super) fn incoming(&self) -> MutexGuard<'_, Incoming> {
         self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Dialect;
+    use crate::sys::socket;
+    use crate::wire::{Bytes, ExitRecord};
+
+    /// Whoever sends as fast as it is read would never be at an end otherwise.
+    #[test]
+    fn no_more_is_read_at_a_time_than_may_be() {
+        let (ours, theirs) = socket::pair().unwrap();
+        let mut reports = Bytes::new();
+        (1..=100).for_each(|pid| Reply::Exited(ExitRecord { pid, ..ExitRecord::default() }).append(&mut reports, 0));
+        assert_eq!(socket::send(&theirs, &reports, &[], Blocking::No).unwrap(), reports.len());
+        let line = Line::new(ours, Dialect::Frames, None, false);
+        for read in 1..=4 {
+            line.read(3);
+            assert_eq!(line.incoming().orphans.len(), 12 * read);
+        }
+        line.take_reports();
+        assert_eq!(line.incoming().orphans.len(), 100);
     }
 }
