@@ -132,8 +132,18 @@ impl Host {
     /// Waits for the ordinary end of the host.
     pub fn finish(&mut self) {
         self.fact("end");
-        let status = within(LONG, "the end of the host", || self.child.try_wait().unwrap());
+        let status = within(LONG, "the end of the host", || self.try_wait());
         assert!(status.success(), "{status}: {}", self.errors());
+    }
+
+    /// How the host has ended, if it has.
+    pub fn try_wait(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Whether it has told anything, to be asked at its end.
+    pub fn told_anything(&self) -> bool {
+        self.lines.recv_timeout(LONG).is_ok()
     }
 
     /// Kills the host as `kill -9` does, and waits for it.

@@ -6,6 +6,7 @@ mod awaiting;
 mod bad_commands;
 mod command;
 mod constructors;
+mod corpus;
 mod descriptors;
 mod doctor;
 mod endings;
@@ -58,6 +59,7 @@ fn main() -> Outcome {
         (&"policy", rest) => policy::run(rest),
         (&"pty", rest) => pty::run(rest),
         (&"constructors", rest) => constructors::run(rest),
+        (&"corpus", rest) => corpus::run(rest),
         (&"descriptors", rest) => descriptors::run(rest),
         (&"doctor", rest) => doctor::run(rest),
         (&"endings", rest) => endings::run(rest),

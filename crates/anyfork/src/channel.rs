@@ -235,7 +235,8 @@ impl Inbox {
     pub(crate) fn fill_reply(&mut self, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
         let here = &self.bytes[self.used..];
         let length = wire::length(here).unwrap_or(0).max(wire::SHORTEST_REPLY);
-        self.receive(length.saturating_sub(here.len()).max(1), from, blocking)
+        // However long it says it is, and however little comes at a time.
+        self.receive(length.saturating_sub(here.len()).clamp(1, Self::CHUNK), from, blocking)
     }
 
     fn receive(&mut self, room: usize, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {

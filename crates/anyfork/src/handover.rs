@@ -33,13 +33,18 @@ pub(crate) fn nonce() -> Result<Nonce> {
 
 /// The image of this program, for a process that will find `socket` and is shown as `title` until it takes over. It has the variables with these `names`, or all.
 pub(crate) fn image_for(socket: BorrowedFd<'_>, nonce: &Nonce, title: &str, names: Option<&[u8]>) -> Image {
-    let mut value = format!("{}:", socket.as_raw_fd());
+    let all = std::env::vars_os().map(environ::joined);
+    let variables = all.filter(|variable| names.is_none_or(|names| allowed::has(names, variable)));
+    Image::new(&title::padded(title), variables, (VARIABLE, &written(socket.as_raw_fd(), nonce)))
+}
+
+/// The value of the variable.
+pub(crate) fn written(number: RawFd, nonce: &Nonce) -> String {
+    let mut value = format!("{number}:");
     for byte in nonce {
         let _ = write!(value, "{byte:02x}");
     }
-    let all = std::env::vars_os().map(environ::joined);
-    let variables = all.filter(|variable| names.is_none_or(|names| allowed::has(names, variable)));
-    Image::new(&title::padded(title), variables, (VARIABLE, &value))
+    value
 }
 
 /// In a fork of a template: replaces it by a fresh image, with the variables with these `names`, or all. Returns only if that failed.
@@ -74,7 +79,7 @@ pub(crate) fn take() -> Option<Process> {
     Some(greet(socket))
 }
 
-fn parse(value: &str) -> Option<(RawFd, Nonce)> {
+pub(crate) fn parse(value: &str) -> Option<(RawFd, Nonce)> {
     let (number, digits) = value.split_once(':')?;
     let number: RawFd = number.parse().ok().filter(|number| *number > 2)?;
     let mut nonce = Nonce::default();
@@ -84,14 +89,18 @@ fn parse(value: &str) -> Option<(RawFd, Nonce)> {
     for (index, byte) in nonce.iter_mut().enumerate() {
         *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).ok()?;
     }
-    Some((number, nonce))
+    // Numbers are also read with a sign or more zeros, which nobody here writes.
+    (written(number, &nonce) == value).then_some((number, nonce))
 }
 
 /// Whether a greeting with this nonce waits on the socket. Looks without taking: it may be somebody else's.
 fn is_announced(socket: BorrowedFd<'_>, expected: &Nonce) -> bool {
     let mut bytes = [0; 1024];
-    let Ok(length) = socket::peek(socket, &mut bytes) else { return false };
-    match wire::split(&bytes[..length]).map(|frame| frame.map(|(frame, _)| Order::parse(frame))) {
+    socket::peek(socket, &mut bytes).is_ok_and(|length| announces(&bytes[..length], expected))
+}
+
+pub(crate) fn announces(octets: &[u8], expected: &Nonce) -> bool {
+    match wire::split(octets).map(|frame| frame.map(|(frame, _)| Order::parse(frame))) {
         Ok(Some(Ok(Order::Hello(Hello { nonce, .. })))) => nonce == *expected,
         _ => false,
     }
@@ -141,6 +150,11 @@ mod tests {
             assert!(parse(wrong).is_none(), "{wrong}");
         }
         assert!(parse(&format!("99999999999:{}", "0".repeat(32))).is_none());
+        for number in ["+7", "07", " 7", "7 "] {
+            assert!(parse(&format!("{number}:{}", "0".repeat(32))).is_none(), "{number}");
+        }
+        assert!(parse(&format!("7:{}", "+f".repeat(16))).is_none());
+        assert!(parse(&format!("7:{}", "FF".repeat(16))).is_none());
         assert!(parse(&format!("7:{}", "ä".repeat(16))).is_none());
     }
 }

@@ -59,14 +59,14 @@ enum Stage {
     Ordered(OwnedFd),
 }
 
-/// So many replies that are for somebody else are passed over at a time.
-const MOST_OTHERS: u32 = 4096;
-
 /// A process's number and pidfd.
 pub(crate) type Answer = Option<(u32, Option<OwnedFd>)>;
 
 /// How long it may take until the template has told how a process ended that never answered. It is under way by then.
 const LAST_WORD: Duration = Duration::from_millis(20);
+
+/// So often is read for one question: who sends without end is not listened to beyond the deadline.
+const MOST_READ: usize = 256;
 
 impl Launched {
     /// A process that is there already, at the other end of the socket.
@@ -224,7 +224,7 @@ impl Launched {
     pub(crate) fn take_answer(&mut self, what: &str) -> Result<Answer> {
         self.push_on()?;
         let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
-        let mut others = 0;
+        let mut reads = 0;
         while self.last_word.is_none() {
             let message = self.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
             if let Some(mut message) = message {
@@ -235,13 +235,8 @@ impl Launched {
                 let reply = Reply::parse(message.frame.get())
                     .map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
                 match reply {
-                    // A template that is taken up may have said that to its earlier owner. One that says it all the time is asked again later.
-                    Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => {
-                        others += 1;
-                        if others == MOST_OTHERS {
-                            return Ok(None);
-                        }
-                    }
+                    // A template that is taken up may have said that to its earlier owner.
+                    Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => {}
                     Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
                         self.announced = Some(identity(what, pid, &mut message)?);
                     }
@@ -261,9 +256,11 @@ impl Launched {
                 }
                 continue;
             }
+            reads += 1;
             match self.inbox.fill_reply(socket, Blocking::No) {
-                Ok(Filled::Some) => {}
-                Ok(Filled::Nothing) => return Ok(None),
+                Ok(Filled::Some) if reads < MOST_READ => {}
+                // The rest is there for the next question.
+                Ok(Filled::Some | Filled::Nothing) => return Ok(None),
                 Ok(Filled::End) if self.announced.is_some() && self.confirmation == Confirmation::ByEnd => {
                     return Ok(self.announced.take());
                 }

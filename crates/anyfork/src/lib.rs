@@ -20,6 +20,9 @@ mod entry;
 mod error;
 mod exited;
 mod extract;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzz;
 mod give_away;
 mod handover;
 mod init;

@@ -23,8 +23,8 @@ pub(crate) enum Fate {
     NotForked(i32),
 }
 
-/// So many times is received at once, which is more than a socket holds: one that is never empty does not keep its reader for ever.
-const MOST_AT_ONCE: u32 = 16_384;
+/// So often is read for one question, a few reports each time: more than a template has kept that does what it should. One that sends without end holds nobody up for long.
+const MOST_READ: usize = 1 << 16;
 
 #[derive(Debug)]
 pub(super) struct Incoming {
@@ -52,8 +52,12 @@ impl Default for Incoming {
 
 impl Line {
     pub(super) fn take_reports(&self) {
+        self.read(MOST_READ);
+    }
+
+    fn read(&self, most: usize) {
         let mut incoming = self.incoming();
-        for _ in 0..MOST_AT_ONCE {
+        for _ in 0..most {
             if incoming.closed {
                 break;
             }
@@ -94,6 +98,8 @@ impl Line {
                 let status = ExitStatus::of_record(&record);
                 incoming.pool.ended(record.id);
                 match incoming.fates.get_mut(&record.id) {
+                    // An end is told once.
+                    Some(Fate::Ended(_)) => {}
                     Some(fate) => *fate = Fate::Ended(status),
                     None if record.id == 0 => {
                         incoming.orphans.truncate(ORPHANS - 1);
@@ -144,5 +150,29 @@ impl Line {
 
     pub(super) fn incoming(&self) -> MutexGuard<'_, Incoming> {
         self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Dialect;
+    use crate::sys::socket;
+    use crate::wire::{Bytes, ExitRecord};
+
+    /// Whoever sends as fast as it is read would never be at an end otherwise.
+    #[test]
+    fn no_more_is_read_at_a_time_than_may_be() {
+        let (ours, theirs) = socket::pair().unwrap();
+        let mut reports = Bytes::new();
+        (1..=100).for_each(|pid| Reply::Exited(ExitRecord { pid, ..ExitRecord::default() }).append(&mut reports, 0));
+        assert_eq!(socket::send(&theirs, &reports, &[], Blocking::No).unwrap(), reports.len());
+        let line = Line::new(ours, Dialect::Frames, None, false);
+        for read in 1..=4 {
+            line.read(3);
+            assert_eq!(line.incoming().orphans.len(), 12 * read);
+        }
+        line.take_reports();
+        assert_eq!(line.incoming().orphans.len(), 100);
     }
 }

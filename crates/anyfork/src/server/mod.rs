@@ -1,6 +1,7 @@
 //! What runs inside the processes that anyfork made: a process collects orders, then runs an entry or becomes a template, whose
 //! forks collect orders again.
 
+mod places;
 mod prepare;
 mod program;
 mod reaper;
@@ -199,6 +200,14 @@ fn has_threads(step: &str, threads: &Threads) -> Failure {
     };
     let message = format!("it has {threads}; a fork would copy one of them and the locks of all: {remedy}");
     Failure::new(FailureKind::Threads, step, "", message)
+}
+
+/// Whether a program can be compiled, by whoever starts it. Starts nothing.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn compiles(octets: Vec<u8>, mut socket: OwnedFd, mut descriptors: Descriptors) -> bool {
+    let signals = crate::sys::signal::dispositions();
+    let starter = program::Starter { pid: std::process::id(), signals, can_be_debugged: false, is_forked: false };
+    program::compile(octets, &mut socket, &mut descriptors, &starter).is_ok()
 }
 
 /// Ends the process when a panic of anyfork's own code reaches the bottom of it: nothing above belongs to this process.

@@ -11,6 +11,8 @@ compile_error!("anyfork runs on 64-bit systems only: see `Platforms` in the READ
 
 pub(crate) mod call;
 pub(crate) mod close;
+#[cfg(test)]
+pub(crate) mod counted;
 pub(crate) mod environ;
 pub(crate) mod exec;
 pub(crate) mod exit;

@@ -6,6 +6,8 @@ mod program;
 mod reply;
 pub(crate) mod serve;
 
+#[cfg(any(fuzzing, test))]
+pub(crate) use frame::append;
 pub(crate) use frame::{Frame, HEADER, Malformed, length, split};
 pub(crate) use order::{CallArg, Hello, Order, Role};
 pub(crate) use program::{Program, Step, Strings};
