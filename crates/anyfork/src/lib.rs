@@ -28,6 +28,7 @@ mod limit;
 mod line;
 mod maker;
 mod modules;
+mod mutant;
 mod namespace;
 mod outcome;
 mod pending;

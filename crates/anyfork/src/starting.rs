@@ -4,6 +4,7 @@ use crate::child::{Child, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::line::{Identity, Line};
+use crate::mutant::{self, Mutant};
 use crate::process::DEFAULT_DEADLINE;
 use crate::rt::{Awaited, Link};
 use crate::served::Server;
@@ -151,7 +152,7 @@ impl<S: Server> sealed::FromReply for Template<S> {
 impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
         let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
-        let now = Instant::now();
+        let now = Instant::now() + if mutant::strikes(Mutant::Deadline) { DEFAULT_DEADLINE } else { Duration::ZERO };
         let deadline = now.checked_add(options.deadline).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
         let (trace, (lookout, link)) = (trace::Start::new(&what), Default::default());
         Starting { state: Some(launched), parts, options, deadline, what, trace, lookout, link, result: PhantomData }
@@ -219,6 +220,7 @@ impl<T: Started> Starting<T> {
     }
 
     fn finish(&mut self, mut launched: Box<Launched>, pid: u32, pidfd: Option<OwnedFd>) -> Result<Option<T>> {
+        mutant::leak(Mutant::Leak);
         let line = launched.line.take();
         if let (true, Some((line, id))) = (launched.prepares, &line) {
             line.mark(*id, self.options.role);
@@ -323,7 +325,9 @@ impl<T: Started> Awaited for Starting<T> {
 
 impl<T: Started> Drop for Starting<T> {
     fn drop(&mut self) {
-        if let Some(Ok(launched)) = &mut self.state {
+        if let Some(Ok(launched)) = &mut self.state
+            && !mutant::strikes(Mutant::GiveUp)
+        {
             launched.give_up();
         }
     }

@@ -9,6 +9,7 @@ use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
 use crate::maker::Maker;
+use crate::mutant::{Mutant, strikes};
 use crate::queue::{Outcome, Place, Queue, Seat};
 use crate::request::Request;
 use crate::sys::pidfd::{self, Life};
@@ -281,6 +282,7 @@ impl Line {
 
     fn wait_for_child(&self) {
         if self.is_child
+            && !strikes(Mutant::Reap)
             && let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity()
         {
             wait::reap(Which::Pidfd(pidfd.as_fd()));
