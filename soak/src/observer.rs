@@ -50,7 +50,6 @@ struct Observer<'a> {
     residents: Residents,
     zombies: Zombies,
     snapshots: BTreeMap<String, Snapshot>,
-    /// `None` where the number of live processes grows, and with it memory.
     growth: Option<Growth>,
     count: u64,
     is_idle: bool,
@@ -70,7 +69,7 @@ impl<'a> Observer<'a> {
             bar: progress::bar(task),
             zombies: Zombies::new(soon),
             snapshots: BTreeMap::new(),
-            growth: (task.soak != Soak::Live).then(Growth::default),
+            growth: Growth::of(task.soak),
             count: 0,
             is_idle: false,
             looks: [0; 2],

@@ -3,20 +3,26 @@
 use crate::family::{self, Member};
 use crate::plan::Task;
 use crate::words::Word;
+use rustix::process::{WaitOptions, WaitStatus, getpid, set_child_subreaper};
 use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Dropping it kills it and everything that came from it.
 pub(crate) struct Program {
-    child: Child,
+    pid: u32,
     stdin: ChildStdin,
     words: Receiver<Result<Word, String>>,
+    end: Receiver<ExitStatus>,
+    adopter: Option<JoinHandle<()>>,
 }
 
 impl Program {
     pub(crate) fn start(task: &Task) -> io::Result<Self> {
+        set_child_subreaper(Some(getpid()))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["subject", &task.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
@@ -28,12 +34,21 @@ impl Program {
             let lines = BufReader::new(stdout).lines().map_while(Result::ok);
             lines.map(|line| line.parse()).try_for_each(|word| sender.send(word))
         });
-        Ok(Program { child, stdin, words })
+        let pid = child.id();
+        let (sender, end) = channel();
+        let adopter = std::thread::spawn(move || {
+            adopt(|ended, status| {
+                if ended == pid {
+                    let _ = sender.send(status);
+                }
+            });
+        });
+        Ok(Program { pid, stdin, words, end, adopter: Some(adopter) })
     }
 
     /// Its session, too.
     pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+        self.pid
     }
 
     /// What it says within a time. A line that is no word is an error.
@@ -51,37 +66,33 @@ impl Program {
     }
 
     /// How it ended, if it does within a time.
-    pub(crate) fn end(&mut self, limit: Duration) -> Option<ExitStatus> {
-        let until = Instant::now() + limit;
-        loop {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return Some(status);
-            }
-            if Instant::now() >= until {
-                return None;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    pub(crate) fn end(&self, limit: Duration) -> Option<ExitStatus> {
+        self.end.recv_timeout(limit).ok()
     }
 
     /// All that come from it and live, itself included.
     pub(crate) fn family(&self) -> Vec<Member> {
-        family::of_session(self.pid()).into_iter().filter(|member| !member.is_dead()).collect()
+        family::of_session(self.pid).into_iter().filter(|member| !member.is_dead()).collect()
+    }
+}
+
+/// Orphans of killed templates come to this process, which is a better parent than some init programs: it waits for all, at once.
+fn adopt(mut ended: impl FnMut(u32, ExitStatus)) {
+    while let Ok(child) = rustix::io::retry_on_intr(|| rustix::process::wait(WaitOptions::empty())) {
+        let known = child.map(|(pid, status): (_, WaitStatus)| (pid.as_raw_pid() as u32, status.as_raw()));
+        known.into_iter().for_each(|(pid, status)| ended(pid, ExitStatus::from_raw(status)));
     }
 }
 
 impl Drop for Program {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        let left = || family::of_session(self.pid);
         // Again until none is left: a process may have been about to fork.
-        for _ in 0..100 {
-            let left = self.family();
-            if left.is_empty() {
-                break;
-            }
-            left.iter().for_each(family::kill);
+        while !left().is_empty() {
+            left().iter().for_each(family::kill);
             std::thread::sleep(Duration::from_millis(5));
         }
+        // It has nobody to wait for any more.
+        let _ = self.adopter.take().map(JoinHandle::join);
     }
 }

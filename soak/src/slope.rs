@@ -1,8 +1,5 @@
 //! How a process grows with what it has done.
 
-/// Growth that is no leak: some pages that are touched late.
-const ALLOWANCE: f64 = 32.0 * 1024.0;
-
 /// Bytes for each creation that are no leak either, as less cannot be told from pages.
 const NEGLIGIBLE: f64 = 0.1;
 
@@ -41,8 +38,8 @@ impl Series {
     }
 
     /// Whether it grows by more than a little in all, and by more than a little each time.
-    pub(crate) fn leaks(&self) -> bool {
-        self.slope().is_some_and(|slope| slope * self.span() > ALLOWANCE.max(NEGLIGIBLE * self.span()))
+    pub(crate) fn leaks(&self, allowance: f64) -> bool {
+        self.slope().is_some_and(|slope| slope * self.span() > allowance.max(NEGLIGIBLE * self.span()))
     }
 }
 
@@ -65,16 +62,16 @@ mod tests {
     fn a_leak_is_told_from_pages() {
         let slope = series(1_000_000, |at| pages(0.5 * at as f64)).slope().expect("a slope");
         assert!((0.49..0.51).contains(&slope), "{slope}");
-        assert!(series(1_000_000, |at| pages(0.12 * at as f64)).leaks());
-        assert!(!series(1_000_000, |at| pages(0.08 * at as f64)).leaks());
-        assert!(series(100_000, |at| pages(0.5 * at as f64)).leaks());
-        assert!(!series(100_000, |at| 4096 * u64::from(at > 50_000)).leaks());
+        assert!(series(1_000_000, |at| pages(0.12 * at as f64)).leaks(32_768.0));
+        assert!(!series(1_000_000, |at| pages(0.08 * at as f64)).leaks(32_768.0));
+        assert!(series(100_000, |at| pages(0.5 * at as f64)).leaks(32_768.0));
+        assert!(!series(100_000, |at| 4096 * u64::from(at > 50_000)).leaks(32_768.0));
     }
 
     #[test]
     fn nothing_is_told_from_nothing() {
         assert_eq!(Series::default().slope(), None);
-        assert!(!Series::default().leaks());
+        assert!(!Series::default().leaks(32_768.0));
         let warm = series(1000, |at| if at < 100 { 1 << 20 } else { 0 }).after(100);
         assert_eq!(warm.slope(), Some(0.0));
     }

@@ -127,8 +127,11 @@ impl Faults<'_, '_> {
                 self.stop(time);
             }
             Fault::StopForLong => {
+                // So that nothing else is waited for while it is stopped.
+                self.window.drain();
                 self.stop(LONG_STOP);
                 self.start_in_a_row(SHORT);
+                self.window.drain();
             }
             Fault::NoDescriptors => {
                 let limited = limits::descriptors(self.rng.u64(0..4));
