@@ -11,7 +11,8 @@ use std::collections::BTreeMap;
 /// One part in so many is there to warm up.
 const WARM_UP: u64 = 10;
 
-/// Bytes that are no leak: pages that are touched late. Where templates are replaced, the most that those in use at one time have together comes late too.
+/// Bytes that are no leak: pages that are touched late. With faults there is more of that, as errors allocate in many sizes, and the C library keeps
+/// some freed pieces of each.
 const ALLOWANCE: f64 = 32_768.0;
 const ALLOWANCE_WITH_FAULTS: f64 = 131_072.0;
 
