@@ -33,6 +33,7 @@ mod limit;
 mod line;
 mod maker;
 mod modules;
+mod mutant;
 mod namespace;
 mod origin;
 mod outcome;

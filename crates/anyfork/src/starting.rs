@@ -4,6 +4,7 @@ use crate::child::{Child, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::line::{Identity, Line};
+use crate::mutant::{self, Mutant};
 use crate::origin::Source;
 use crate::process::DEFAULT_DEADLINE;
 use crate::recipe::Recipe;
@@ -159,7 +160,7 @@ impl<S: Server> sealed::FromReply for Template<S> {
 impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
         let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
-        let now = Instant::now();
+        let now = Instant::now() + if mutant::strikes(Mutant::Deadline) { DEFAULT_DEADLINE } else { Duration::ZERO };
         let waited = launched.as_ref().map_or(Duration::ZERO, |launched| launched.waited);
         let left = options.deadline.saturating_sub(waited);
         let deadline = now.checked_add(left).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
@@ -229,6 +230,7 @@ impl<T: Started> Starting<T> {
     }
 
     fn finish(&mut self, mut launched: Box<Launched>, pid: u32, pidfd: Option<OwnedFd>) -> Result<Option<T>> {
+        mutant::leak(Mutant::Leak);
         let line = launched.line.take();
         if let (true, Some((line, id))) = (launched.prepares, &line) {
             line.mark(*id, self.options.role);
@@ -346,7 +348,9 @@ impl<T: Started> Awaited for Starting<T> {
 
 impl<T: Started> Drop for Starting<T> {
     fn drop(&mut self) {
-        if let Some(Ok(launched)) = &mut self.state {
+        if let Some(Ok(launched)) = &mut self.state
+            && !mutant::strikes(Mutant::GiveUp)
+        {
             launched.give_up();
         }
     }

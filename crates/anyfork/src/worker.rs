@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exited::Exited;
 use crate::line::{Fate, Line};
 use crate::maker::Maker;
+use crate::mutant::{Mutant, strikes};
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
 use crate::sys::wait::{self, Which};
@@ -364,6 +365,9 @@ impl Lifeline {
 
 impl Drop for Lifeline {
     fn drop(&mut self) {
+        if strikes(Mutant::Close) {
+            std::mem::forget(self.pidfd.take());
+        }
         if let Some((line, id)) = &self.line
             && !line.is_foreign()
         {

@@ -10,6 +10,7 @@ use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
 use crate::maker::Maker;
+use crate::mutant::{Mutant, strikes};
 use crate::queue::{Outcome, Place, Queue, Seat};
 use crate::request::Request;
 use crate::sys::pidfd::{self, Life};
@@ -285,7 +286,9 @@ impl Line {
 
     /// If it has ended. Not only those that were made as children: a program that adopts orphans, as number 1 of a namespace does, is the parent of a template whose own was killed.
     fn wait_for_child(&self) {
-        if let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity() {
+        if !strikes(Mutant::Reap)
+            && let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity()
+        {
             wait::reap(Which::Pidfd(pidfd.as_fd()));
         }
     }

@@ -32,6 +32,8 @@ pub(crate) mod socket;
 pub(crate) mod startup;
 pub(crate) mod stat;
 pub(crate) mod stdio;
+#[cfg(anyfork_mutants)]
+pub(crate) mod stillborn;
 pub(crate) mod threads;
 pub(crate) mod title;
 mod vfork;

@@ -5,6 +5,7 @@ use crate::channel::Outbox;
 use crate::entry::AFTER_FORK;
 use crate::handover;
 use crate::modules;
+use crate::mutant::{self, Mutant};
 use crate::outcome::catch_panic;
 use crate::server::reaper::Child;
 use crate::server::{Process, has_threads, send_failure};
@@ -27,6 +28,7 @@ impl Template {
         };
         match self.make(id, role) {
             Ok(Fork::Child(single)) => return Became::Child { single, socket, role, exec },
+            Ok(Fork::Parent(_)) if mutant::strikes(Mutant::CloseInTemplate) => std::mem::forget(socket),
             Ok(Fork::Parent(_)) => {}
             Err(failure) => send_failure(socket, failure, Blocking::No),
         }
@@ -55,6 +57,11 @@ impl Template {
     fn make(&mut self, id: u64, role: Role) -> Result<Fork, Failure> {
         let span = trace::Fork::new();
         let proof = threads::single().map_err(|threads| has_threads("fork", &threads))?;
+        mutant::leak(Mutant::LeakInTemplate);
+        #[cfg(anyfork_mutants)]
+        if mutant::strikes(Mutant::Zombie) {
+            crate::sys::stillborn::make(&proof);
+        }
         let forked = fork::fork(proof).map_err(|error| Failure::system("fork in the template", &error))?;
         match &forked {
             Fork::Child(_) => span.go_on_inside(),
