@@ -1,15 +1,17 @@
 //! A program and all that it has started, to be killed together.
 
+mod seen;
+
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rt::{Awaited, Link};
 use crate::sys::pidfd::{self, Life};
-use crate::sys::stat::Stat;
 use crate::watch::{self, Lookout, TICK, Watch};
 use crate::worker::Lifeline;
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
+use seen::{Seen, process, processes};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -207,8 +209,7 @@ impl Tree {
 
     /// Looks for members that are not known yet. `true`: there are some, and they are known now.
     fn find_new(&self, known: &mut BTreeMap<u32, Member>) -> Result<bool> {
-        let all =
-            processes().map_err(|error| Error::new(ErrorKind::Unsupported, "kill_tree", format!("/proc: {error}")))?;
+        let all = processes()?;
         let mut new = false;
         for pid in self.members(&all, known) {
             if known.contains_key(&pid) {
@@ -218,7 +219,7 @@ impl Tree {
             // Looked at again with the pidfd in hand: the number could have got another process meanwhile.
             let pidfd = pidfd::of(pid).map_err(|error| Error::system("kill_tree", error))?;
             let Some(pidfd) = pidfd else { continue };
-            if process(pid).is_some_and(|process| process.start == start && process.is_alive()) {
+            if process(pid)?.is_some_and(|process| process.start == start && process.is_alive()) {
                 known.insert(pid, Member { pidfd, is_denied: false });
                 new = true;
             }
@@ -286,43 +287,6 @@ fn in_time(until: Instant) -> Result<()> {
     Err(Error::new(ErrorKind::Deadline, "kill_tree", format!("some processes are still there after {LIMIT:?}")))
 }
 
-/// What is looked at of a process.
-struct Seen {
-    pid: u32,
-    parent: u32,
-    group: u32,
-    session: u32,
-    state: char,
-    threads: u32,
-    /// When it was started, in clock ticks: with its number, who it is.
-    start: u64,
-}
-
-impl Seen {
-    fn is_alive(&self) -> bool {
-        // A process whose first thread has ended looks dead while the others live.
-        !matches!(self.state, 'Z' | 'X') || self.threads > 1
-    }
-}
-
-fn processes() -> io::Result<HashMap<u32, Seen>> {
-    let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    Ok(pids.filter_map(|pid| Some((pid, process(pid)?))).collect())
-}
-
-fn process(pid: u32) -> Option<Seen> {
-    let stat = Stat::of(pid)?;
-    Some(Seen {
-        pid,
-        state: stat.field(3)?,
-        parent: stat.field(4)?,
-        group: stat.field::<i32>(5)? as u32,
-        session: stat.field::<i32>(6)? as u32,
-        threads: stat.field(20)?,
-        start: stat.field(22)?,
-    })
-}
-
 /// Freezes a control group and those below it (version 2), so that each of its processes can be killed. Version 1 has no such file, and is
 /// killed as it runs.
 ///
@@ -381,17 +345,4 @@ fn collect_members(cgroup: impl AsFd, pids: &mut Vec<u32>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_is_seen_as_it_is() {
-        let this = process(std::process::id()).unwrap();
-        assert_eq!(this.parent, std::os::unix::process::parent_id());
-        assert_eq!(this.group, rustix::process::getpgrp().as_raw_pid() as u32);
-        assert!(this.is_alive() && this.start > 0);
-    }
 }

@@ -12,6 +12,7 @@ compile_error!("anyfork runs on 64-bit systems only: see `Platforms` in the READ
 pub(crate) mod call;
 pub(crate) mod close;
 pub(crate) mod environ;
+pub(crate) mod errno;
 pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod fork;

@@ -4,6 +4,7 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
+use super::errno::lacks_room;
 use super::stat::Stat;
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -28,9 +29,9 @@ fn open(pid: Pid) -> io::Result<Option<OwnedFd>> {
     if cfg!(anyfork_no_pidfd) {
         return Ok(None);
     }
-    match rustix::process::pidfd_open(pid, PidfdFlags::empty()) {
+    match rustix::process::pidfd_open(pid, PidfdFlags::empty()).map_err(io::Error::from) {
         Ok(pidfd) => Ok(Some(above_stdio(pidfd))),
-        Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => Err(errno.into()),
+        Err(error) if lacks_room(&error) => Err(error),
         Err(_) => Ok(None),
     }
 }
