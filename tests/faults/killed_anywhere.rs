@@ -3,7 +3,7 @@
 use crate::interfered::{
     BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, MAIN, POLLED, PROGRAM, STRIDE, TEMPLATE, WORKER, unusual,
 };
-use anyfork_tests::interception::Verdict;
+use anyfork_tests::interception::{self, Verdict};
 use anyfork_tests::{LONG, SOON, lives, within};
 
 /// A process that is killed has made so many calls, at the least.
@@ -17,6 +17,9 @@ fn fault(role: &'static str, nth: usize) -> Fault {
 
 /// `own` is the step that tells how the process ended, and `may` says what else a step may come to.
 fn killed_anywhere(role: &'static str, own: Option<&str>, may: impl Fn(&str, &str) -> bool) {
+    if !interception::is_possible() {
+        return;
+    }
     let usual = Left::usually();
     for nth in (1..).step_by(STRIDE) {
         let mut run = Interfered::start(fault(role, nth), LONG);
@@ -98,6 +101,9 @@ fn an_external_program() {
 
 #[test]
 fn the_main_program() {
+    if !interception::is_possible() {
+        return;
+    }
     for nth in (1..).step_by(STRIDE) {
         let mut run = Interfered::start(fault(MAIN, nth), LONG);
         within(LONG, "it is killed, or takes all steps", || {
