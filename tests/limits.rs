@@ -108,3 +108,13 @@ fn a_host_without_free_descriptors_gets_an_error_and_works_again() {
     host.go();
     host.finish();
 }
+
+#[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "trees are killed by pidfds")]
+fn a_tree_is_killed_as_a_whole_or_there_is_an_error() {
+    let mut host = host!("limits", "kill-tree");
+    let results = host.fact("killed");
+    assert!(results.split('|').all(|result| matches!(result, "0 left" | "System")), "{results}");
+    assert!(results.starts_with("System") && results.ends_with("0 left"), "{results}");
+    host.finish();
+}

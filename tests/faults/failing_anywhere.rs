@@ -5,13 +5,16 @@ use crate::interfered::{
     BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, MAIN, POLLED, PROGRAM, STRIDE, TEMPLATE, WORKER, unusual,
 };
 use anyfork_tests::LONG;
-use anyfork_tests::interception::Verdict;
+use anyfork_tests::interception::{self, Verdict};
 
 /// Interrupted is in the way of nothing; the others are at the worst those of the one request.
 const ERRNOS: [i32; 4] = [libc::EINTR, libc::EAGAIN, libc::EMFILE, libc::ENOMEM];
 
 /// `steps` are those that calls of this role are made for; `may` says what else a step may come to when there is no memory.
 fn failing_anywhere(role: &'static str, steps: &[&str], may: impl Fn(&str, &str) -> bool) {
+    if !interception::is_possible() {
+        return;
+    }
     let usual = Left::usually();
     for errno in ERRNOS {
         let fails = |step: &str, told: &str| {
@@ -46,6 +49,9 @@ fn in_the_main_program() {
     ignore = "without the kernel's record nobody knows how workers ended whose template could not say it"
 )]
 fn a_template_whose_socket_fails_is_given_up_and_waited_for() {
+    if !interception::is_possible() {
+        return;
+    }
     let usual = Left::usually();
     for nth in (1..).step_by(STRIDE) {
         let mut run = Interfered::start(Fault { role: MAIN, nth, verdict: Verdict::Fail(libc::EIO) }, LONG);

@@ -3,7 +3,7 @@
 use crate::interfered::{
     BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, POLLED, PROGRAM, TEMPLATE, WORKER, unusual,
 };
-use anyfork_tests::interception::Verdict;
+use anyfork_tests::interception::{self, Verdict};
 use anyfork_tests::signal;
 use rustix::process::Signal;
 use std::time::Duration;
@@ -16,6 +16,9 @@ const SAMPLE: usize = 31;
 
 /// `steps` are those that such a process may hold up.
 fn stopped_anywhere(role: &'static str, steps: &[&str], stride: usize) {
+    if !interception::is_possible() {
+        return;
+    }
     let usual = Left::usually();
     for nth in (1..).step_by(stride) {
         let mut run = Interfered::start(Fault { role, nth, verdict: Verdict::Stop }, DEADLINE);

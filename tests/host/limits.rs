@@ -1,7 +1,8 @@
 //! Starts while the template or the host may have no more processes or descriptors.
 
 use crate::{Outcome, entries, pause, say};
-use anyfork::{Process, Template, Worker};
+use anyfork::{Command, Process, Template, Worker};
+use anyfork_tests::{LONG, children, lives, within};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::fs::File;
 
@@ -12,6 +13,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
         ["orders-under-way", user] => orders_under_way(user.parse()?),
         ["template-descriptors"] => template_descriptors(),
         ["host-descriptors"] => host_descriptors(),
+        ["kill-tree"] => kill_tree(),
         _ => Err("which limit?".into()),
     }
 }
@@ -143,6 +145,28 @@ fn host_descriptors() -> Outcome {
     sweep("prepared", || template.fork().call(entries::nothing, [""; 0]).run(entries::park))?;
     sweep("bound", || template.fork().fd(std::io::stdin()).die_with_owner(true).run(entries::park))?;
     pause("done");
+    Ok(())
+}
+
+/// A tree is killed with room for no descriptor, one, two, and so on: all of it, or there is an error.
+fn kill_tree() -> Outcome {
+    let usual = getrlimit(Resource::Nofile);
+    let mut results = Vec::new();
+    for room in 0..12 {
+        let mut tree = Command::new("/bin/sh").args(["-c", "sleep 60 & sleep 60 & sleep 60"]).spawn()?;
+        let members =
+            within(LONG, "all have been started", || Some(children(tree.id())).filter(|children| children.len() == 3));
+        let open = anyfork_tests::descriptors(std::process::id());
+        let first_free = (0..).find(|number| !open.contains_key(number)).unwrap_or(0);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(u64::from(first_free + room)), ..usual })?;
+        let killed = tree.kill_tree();
+        setrlimit(Resource::Nofile, usual)?;
+        let left = members.iter().filter(|pid| lives(**pid)).count();
+        results.push(killed.map_or_else(|error| format!("{:?}", error.kind()), |()| format!("{left} left")));
+        tree.kill_tree()?;
+        tree.wait()?;
+    }
+    say("killed", results.join("|"));
     Ok(())
 }
 

@@ -214,8 +214,7 @@ impl Tree {
 
     /// Looks for members that are not known yet. `true`: there are some, and they are known now.
     fn find_new(&self, known: &mut BTreeMap<u32, Member>) -> Result<bool> {
-        let all =
-            processes().map_err(|error| Error::new(ErrorKind::Unsupported, "kill_tree", format!("/proc: {error}")))?;
+        let all = processes()?;
         let mut new = false;
         for pid in self.members(&all, known) {
             if known.contains_key(&pid) {
@@ -225,7 +224,7 @@ impl Tree {
             // Looked at again with the pidfd in hand: the number could have got another process meanwhile.
             let pidfd = pidfd::of(pid).map_err(|error| Error::system("kill_tree", error))?;
             let Some(pidfd) = pidfd else { continue };
-            if process(pid).is_some_and(|process| process.start == start && process.is_alive()) {
+            if process(pid)?.is_some_and(|process| process.start == start && process.is_alive()) {
                 known.insert(pid, Member { pidfd, is_denied: false, since: Instant::now() });
                 new = true;
             }

@@ -7,11 +7,12 @@
 mod errnos;
 mod listener;
 
-use crate::{Host, stat, within};
+use crate::{Host, skipped, stat, within};
 pub use listener::begin;
 use listener::{Answer, Listener};
 use rustix::process::{Pid, PidfdFlags, Signal};
 use std::collections::HashMap;
+use std::fs;
 use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -19,6 +20,15 @@ use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::Duration;
 pub use syscalls::Sysno;
+
+/// Whether a kernel can do that. If not, the reason is printed.
+pub fn is_possible() -> bool {
+    let can = fs::read_to_string("/proc/sys/kernel/seccomp/actions_avail").is_ok_and(|all| all.contains("user_notif"));
+    if !can {
+        skipped("it takes system calls that are told to somebody else (seccomp_unotify(2))");
+    }
+    can
+}
 
 /// A system call that is about to be made.
 #[derive(Debug, Clone)]

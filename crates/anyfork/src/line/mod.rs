@@ -2,6 +2,7 @@
 //!
 //! Nothing here blocks but the wait for the end of a template that is a child, and no thread reads it: whoever wants to know something takes in what has come, for everybody.
 
+mod late;
 mod pool;
 mod reports;
 
@@ -146,6 +147,7 @@ impl Line {
         if self.given_away.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
             return Err(gone());
         }
+        late::wait_for_ended();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if id.is_multiple_of(COLLECT_EVERY) {
             self.collect();
@@ -293,6 +295,17 @@ impl Line {
         }
     }
 
+    /// What has not ended by now is waited for at another time.
+    fn leave_late(&mut self) {
+        if !self.is_child || self.is_foreign() || self.given_away.load(Ordering::Relaxed) || strikes(Mutant::Reap) {
+            return;
+        }
+        if let Some(Identity { pidfd: Some(pidfd), .. }) = self.template.take() {
+            late::keep(pidfd);
+        }
+        late::wait_for_ended();
+    }
+
     fn outgoing(&self) -> MutexGuard<'_, Queue> {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -309,6 +322,7 @@ impl Drop for Line {
             self.end();
         }
         self.wait_for_end(LAST_WAIT);
+        self.leave_late();
     }
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod close;
 #[cfg(test)]
 pub(crate) mod counted;
 pub(crate) mod environ;
+pub(crate) mod errno;
 pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod fork;

@@ -4,6 +4,7 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
+use super::errno::lacks_room;
 use super::lack::{Availability, Lack};
 use super::stat::{self, Stat};
 use super::stdio::above_stdio;
@@ -33,7 +34,7 @@ pub(crate) fn of(pid: u32) -> io::Result<Option<OwnedFd>> {
 fn open(pid: Pid) -> io::Result<Option<OwnedFd>> {
     match try_open(pid) {
         Ok(pidfd) => Ok(Some(pidfd)),
-        Err(Lack::Refused(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM))) => Err(errno.into()),
+        Err(Lack::Refused(errno)) if lacks_room(&errno.into()) => Err(errno.into()),
         Err(_) => Ok(None),
     }
 }

@@ -14,12 +14,17 @@ pub(crate) struct Stat(String);
 impl Stat {
     /// `process`: a number, or `self`.
     pub(crate) fn of(process: impl std::fmt::Display) -> Option<Self> {
+        Self::read(process).ok()
+    }
+
+    /// The same, and why not.
+    pub(crate) fn read(process: impl std::fmt::Display) -> io::Result<Self> {
         // In one go: `read_to_string` would ask for the size, which is 0 here, and begin with a few bytes.
         let mut line = vec![0; LONGEST];
-        let length = File::open(format!("/proc/{process}/stat")).ok()?.read(&mut line).ok()?;
+        let length = File::open(format!("/proc/{process}/stat"))?.read(&mut line)?;
         line.truncate(length);
         // A name may be in any encoding.
-        Some(Stat(String::from_utf8_lossy(&line).into_owned()))
+        Ok(Stat(String::from_utf8_lossy(&line).into_owned()))
     }
 
     /// The first field: the number.

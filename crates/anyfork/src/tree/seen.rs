@@ -1,8 +1,10 @@
-//! Processes as they are looked at by who kills a tree of them.
+//! The processes of the system, as proc_pid_stat(5) shows them.
 
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::errno::lacks_room;
 use crate::sys::stat::{self, Stat};
 use std::collections::HashMap;
-use std::{fs, io};
+use std::fs;
 
 /// What is looked at of a process.
 pub(super) struct Seen {
@@ -23,14 +25,26 @@ impl Seen {
     }
 }
 
-pub(super) fn processes() -> io::Result<HashMap<u32, Seen>> {
-    stat::is_ours()?;
-    let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    Ok(pids.filter_map(|pid| Some((pid, process(pid)?))).collect())
+/// All that can be seen.
+pub(super) fn processes() -> Result<HashMap<u32, Seen>> {
+    let entries = stat::is_ours().and_then(|()| fs::read_dir("/proc")).map_err(|error| match lacks_room(&error) {
+        true => Error::system("kill_tree", error),
+        false => Error::new(ErrorKind::Unsupported, "kill_tree", format!("/proc: {error}")),
+    })?;
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| process(pid).map(|seen| Some((pid, seen?))).transpose()).collect()
 }
 
-pub(super) fn process(pid: u32) -> Option<Seen> {
-    let stat = Stat::of(pid)?;
+/// `None`: there is none of this number. One that cannot be looked at for want of descriptors is an error, as nobody may be left out.
+pub(super) fn process(pid: u32) -> Result<Option<Seen>> {
+    match Stat::read(pid) {
+        Ok(stat) => Ok(seen(pid, &stat)),
+        Err(error) if lacks_room(&error) => Err(Error::system("kill_tree", error)),
+        Err(_) => Ok(None),
+    }
+}
+
+fn seen(pid: u32, stat: &Stat) -> Option<Seen> {
     Some(Seen {
         pid,
         state: stat.field(3)?,
@@ -55,7 +69,7 @@ mod tests {
 
     #[test]
     fn this_process_is_seen_as_it_is() {
-        let this = process(std::process::id()).unwrap();
+        let this = process(std::process::id()).unwrap().unwrap();
         assert_eq!(this.parent, std::os::unix::process::parent_id());
         assert_eq!(this.group, rustix::process::getpgrp().as_raw_pid() as u32);
         assert!(this.is_alive() && this.start > 0);
