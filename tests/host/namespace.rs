@@ -91,12 +91,25 @@ impl Stranger {
         panic!("nobody got number {number}")
     }
 
-    /// Nothing has been sent to it, and nobody has waited for it.
+    /// Nothing has been sent to it.
     pub(crate) fn assert_unharmed(&self) {
         // What was sent by a mistake may still be on its way.
         std::thread::sleep(std::time::Duration::from_millis(20));
         let harm = waitpid(Some(self.0), WaitOptions::NOHANG | WaitOptions::UNTRACED);
         assert!(matches!(harm, Ok(None)), "{harm:?}");
+    }
+
+    /// Ends it. It is dead from now on, and not waited for.
+    pub(crate) fn end(&self) {
+        let _ = kill_process(self.0, Signal::KILL);
+        let pid = self.0.as_raw_pid() as u32;
+        assert!(anyfork_tests::wait_until(anyfork_tests::LONG, || !anyfork_tests::lives(pid)));
+    }
+
+    /// Its status is still there for its parent.
+    pub(crate) fn assert_not_waited_for(&self) {
+        let status = waitpid(Some(self.0), WaitOptions::NOHANG);
+        assert!(matches!(status, Ok(Some(_))), "{status:?}");
     }
 }
 

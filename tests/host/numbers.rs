@@ -30,9 +30,12 @@ fn workers() -> Outcome {
         worker.kill()?;
         assert_eq!(worker.try_wait()?.and_then(|status| status.code()), Some(7));
         assert_eq!(exited.wait()?.code(), Some(7));
-        worker.kill()?;
-        drop(worker);
         stranger.assert_unharmed();
+        stranger.end();
+        worker.kill()?;
+        worker.wait()?;
+        drop(worker);
+        stranger.assert_not_waited_for();
     }
     Ok(())
 }
@@ -54,8 +57,10 @@ fn programs() -> Outcome {
             child.kill_tree()?;
         }
         assert_eq!(child.wait()?.code(), Some(7));
-        drop(child);
         stranger.assert_unharmed();
+        stranger.end();
+        drop(child);
+        stranger.assert_not_waited_for();
     }
     Ok(())
 }
@@ -97,14 +102,17 @@ fn template() -> Outcome {
     assert_eq!(kind_of(template.fork().run(entries::nothing)), "TemplateGone");
     program.kill_tree()?;
     assert_eq!(program.wait()?.signal(), Some(libc::SIGKILL));
+    stranger.assert_unharmed();
+    stranger.end();
     ends(&worker, 5)?;
     drop(template);
-    stranger.assert_unharmed();
+    stranger.assert_not_waited_for();
     Ok(())
 }
 
 fn default_template() -> Outcome {
     let (worker, _) = parked(Process::new())?;
+    let (another, _) = parked(Process::new())?;
     let [default] = children(std::process::id())[..] else { return Err("one default template".into()) };
     signal(default, Signal::KILL);
     assert!(wait_until(LONG, || !lives(default)));
@@ -112,8 +120,12 @@ fn default_template() -> Outcome {
     assert!(Process::new().run(entries::nothing)?.wait()?.success());
     let stranger = Stranger::instead_of(default);
     ends(&worker, 6)?;
-    assert!(Process::new().run(entries::nothing)?.wait()?.success());
     stranger.assert_unharmed();
+    stranger.end();
+    ends(&another, 7)?;
+    assert!(Process::new().run(entries::nothing)?.wait()?.success());
+    drop((worker, another));
+    stranger.assert_not_waited_for();
     Ok(())
 }
 
