@@ -1,8 +1,8 @@
 //! A process that runs somebody else's code, to prepare itself, and answers by itself before anyfork does.
 
 use crate::*;
-use anyfork::{Error, ErrorKind, Process, Python};
-use anyfork_tests::{all_end_soon, lives};
+use anyfork::{Command, Error, ErrorKind, NO_ARGS, Namespaces, Process, Python};
+use anyfork_tests::{all_end_soon, lives, skipped, status};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::fs::File;
 use std::process::Child;
@@ -133,6 +133,25 @@ import time; time.sleep(20)";
     let template = Python::new("python3").template().unwrap();
     is_refused(&template.fork().eval(FORGE, arguments(STARTED)).run("print").unwrap_err());
     stranger.lives();
+}
+
+/// Inside it is known by another number, and says that.
+#[test]
+fn a_fork_in_a_namespace_of_numbers_has_its_number_of_this_side() {
+    if !rustix::process::geteuid().is_root() {
+        return skipped("it takes root to make a namespace of process numbers");
+    }
+    let mut command = Command::new("python3");
+    command.namespaces(Namespaces::PID);
+    let template = Python::from_command(command).eval("import os", NO_ARGS).template().unwrap();
+    let code = "def tell(socket): socket.sendall(os.getpid().to_bytes(4, 'little')); socket.recv(1)";
+    let worker = template.fork().blocking_socket(true).eval(code, NO_ARGS).run("tell").unwrap();
+    let mut inside = [0; 4];
+    std::io::Read::read_exact(&mut worker.socket(), &mut inside).unwrap();
+    let seen = status(worker.pid(), "NSpid");
+    assert_eq!(seen, format!("{}\t{}", worker.pid(), u32::from_le_bytes(inside)));
+    worker.kill().unwrap();
+    assert_eq!(worker.wait().unwrap().signal(), Some(9));
 }
 
 /// Sends octets on its own socket, and ends with that exit code, or goes on.

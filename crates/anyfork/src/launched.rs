@@ -58,7 +58,7 @@ enum Stage {
     Ordered(OwnedFd),
 }
 
-/// So many replies that are for somebody else are passed over at a time.
+/// So many replies that say nothing yet are taken at a time: whoever sends them all the time is asked again, until the deadline.
 const MOST_OTHERS: u32 = 4096;
 
 /// A process's number and pidfd.
@@ -214,44 +214,17 @@ impl Launched {
     /// The process's one reply, if it has come. Never blocks.
     pub(crate) fn take_answer(&mut self, what: &str) -> Result<Answer> {
         self.push_on()?;
-        let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
         let mut others = 0;
-        while self.last_word.is_none() {
+        while self.last_word.is_none() && others < MOST_OTHERS {
             let message = self.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
-            if let Some(mut message) = message {
-                if message.lost_descriptors {
-                    let error = io::Error::from(rustix::io::Errno::MFILE);
-                    return Err(Error::system("receive the reply", error));
-                }
-                let reply = Reply::parse(message.frame.get())
-                    .map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
-                match reply {
-                    // A template that is taken up may have said that to its earlier owner. One that says it all the time is asked again later.
-                    Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => {
-                        others += 1;
-                        if others == MOST_OTHERS {
-                            return Ok(None);
-                        }
-                    }
-                    Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
-                        self.announced = Some(identity(what, pid, &mut message)?);
-                    }
-                    Reply::Started { pid } | Reply::Ready { pid } => {
-                        let said = identity(what, pid, &mut message)?;
-                        // Its number is the one that its template knows: who answers may be a child of that one.
-                        return Ok(Some(match self.announced.take() {
-                            Some((pid, None)) if pid == said.0 => said,
-                            announced => announced.unwrap_or(said),
-                        }));
-                    }
-                    Reply::Failed(failure) => return Err(Error::reported(failure)),
-                    _ => {
-                        let message = "a reply that belongs to a template";
-                        return Err(Error::new(ErrorKind::Protocol, what.to_owned(), message));
-                    }
+            if let Some(message) = message {
+                match self.take_reply(what, message)? {
+                    None => others += 1,
+                    answer => return Ok(answer),
                 }
                 continue;
             }
+            let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
             match self.inbox.fill_reply(socket, Blocking::No) {
                 Ok(Filled::Some) => {}
                 Ok(Filled::Nothing) => return Ok(None),
@@ -262,7 +235,34 @@ impl Launched {
                 Err(error) => return Err(Error::system("receive the reply", error)),
             }
         }
-        self.why_it_ended(what).map_or(Ok(None), Err)
+        if self.last_word.is_some() { self.why_it_ended(what).map_or(Ok(None), Err) } else { Ok(None) }
+    }
+
+    /// What one reply says. `None`: nothing yet.
+    fn take_reply(&mut self, what: &str, mut message: Message) -> Result<Answer> {
+        if message.lost_descriptors {
+            let error = io::Error::from(rustix::io::Errno::MFILE);
+            return Err(Error::system("receive the reply", error));
+        }
+        let reply = Reply::parse(message.frame.get());
+        match reply.map_err(|malformed| Error::malformed(what.to_owned(), malformed))? {
+            // A template that is taken up may have said that to its earlier owner.
+            Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => Ok(None),
+            Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
+                self.announced = Some(identity(what, pid, &mut message)?);
+                Ok(None)
+            }
+            Reply::Started { pid } | Reply::Ready { pid } => {
+                let said = identity(what, pid, &mut message)?;
+                // Its number is the one that its template knows: who answers may be a child of that one.
+                Ok(Some(match self.announced.take() {
+                    Some((pid, None)) if pid == said.0 => said,
+                    announced => announced.unwrap_or(said),
+                }))
+            }
+            Reply::Failed(failure) => Err(Error::reported(failure)),
+            _ => Err(Error::new(ErrorKind::Protocol, what.to_owned(), "a reply that belongs to a template")),
+        }
     }
 
     /// The socket is closed without a reply: by the end of the process, or of its template. `None`: that may be known in a moment.
