@@ -7,8 +7,8 @@ use std::os::unix::net::UnixStream;
 
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     let [kind, how] = arguments else { return Err("which origin, and what allows?".into()) };
-    // SAFETY: there are no threads. From here on it is where the C library has put it, and nowhere else.
-    unsafe { libc::setenv(c"LATER".as_ptr(), libc::getenv(c"LATER".as_ptr()), 1) };
+    // SAFETY: there are no threads; the value is that of a string `LATER=...`. From here on it is in a block of its own, and nowhere else: setenv(3) leaves a copy on the stack.
+    unsafe { libc::putenv(libc::strdup(libc::getenv(c"LATER".as_ptr()).sub("LATER=".len()))) };
     if *how == "program" {
         anyfork::env_allow(["ALLOWED"])?;
     }

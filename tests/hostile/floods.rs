@@ -54,6 +54,35 @@ fn orders_that_nobody_reads_end_with_the_deadline() {
     assert_eq!(open_files(std::process::id()), before);
 }
 
+/// Has children and memory, as long as its socket is open.
+#[anyfork::entry]
+fn take_much(mut socket: UnixStream) -> std::io::Result<()> {
+    // SAFETY: this process has one thread.
+    let is_child = (0..200).any(|_| unsafe { libc::fork() } == 0);
+    if !is_child {
+        let memory = std::hint::black_box(vec![1_u8; 100 << 20]);
+        socket.write_all(b"!")?;
+        std::hint::black_box(&memory);
+    }
+    let _ = socket.read(&mut [0]);
+    Ok(())
+}
+
+#[test]
+fn a_worker_with_many_children_and_much_memory_does_not_disturb_the_others() {
+    let before = resident();
+    let worker = Process::new().blocking_socket(true).kill_on_drop(true).run(take_much).unwrap();
+    worker.socket().read_exact(&mut [0]).unwrap();
+    let children = anyfork_tests::children(worker.pid());
+    assert_eq!(children.len(), 200);
+    (0..10).for_each(|_| others_work());
+    assert!(resident() < before + 10_000, "{before} kB before, {} kB after", resident());
+    drop(worker);
+    // Their end of the socket is at its end. Nobody but the default template could wait for them.
+    all_end_soon(&children);
+    assert!(wait_until(SOON, || children.iter().all(|child| anyfork_tests::stat(*child).is_none())), "zombies");
+}
+
 /// Leaves processes that tell their template's owner of ends which nobody has asked for, as fast as they can, as long as anybody is there.
 /// One alone is slower than its reader.
 #[anyfork::entry]

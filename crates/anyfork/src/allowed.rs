@@ -42,6 +42,11 @@ impl Allowed {
     pub(crate) fn octets(&self) -> &[u8] {
         &self.0
     }
+
+    /// As [`has`].
+    pub(crate) fn has(&self, variable: &[u8]) -> bool {
+        has(&self.0, variable)
+    }
 }
 
 /// Whether a variable, `NAME=VALUE`, has one of the names. A string without `=` is no variable and has none.
@@ -87,13 +92,13 @@ where
     I::Item: AsRef<OsStr>,
 {
     let allowed = Allowed::new(names)?;
-    if default_template::if_up().is_some_and(|line| line.is_up()) {
-        let message =
-            "there is a default template already, which has the whole environment: call it before the first start";
-        return Err(Error::new(ErrorKind::Unsupported, "env_allow", message));
+    let set = || *OF_DEFAULT_TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner) = Some(allowed);
+    if default_template::before_it(set) {
+        return Ok(());
     }
-    *OF_DEFAULT_TEMPLATE.lock().unwrap_or_else(PoisonError::into_inner) = Some(allowed);
-    Ok(())
+    let message =
+        "there is a default template already, with the environment that it has: call it before the first start";
+    Err(Error::new(ErrorKind::Unsupported, "env_allow", message))
 }
 
 impl Process<Native> {
@@ -106,7 +111,12 @@ impl Process<Native> {
     /// Errors come out of [`run`](Process::run) or [`template`](Process::template): [`InvalidInput`](ErrorKind::InvalidInput) if a name is empty or has `=` or a NUL,
     /// [`Threads`](ErrorKind::Threads) if a preparation has left threads, which may be reading the environment, [`System`](ErrorKind::System) without `/proc`, which says where it is.
     ///
-    /// An interpreter has the environment of its [`Command`](crate::Command): `Python::from_command` and `Perl::from_command` with `env_clear` and `env`.
+    /// An interpreter has the environment of its [`Command`](crate::Command): [`Python::from_command`](crate::Python::from_command) and [`Perl::from_command`](crate::Perl::from_command) with
+    /// `env_clear` and `env`.
+    ///
+    /// ```compile_fail
+    /// anyfork::Python::new("python3").env_allow(["PATH"]); // too late: it keeps copies
+    /// ```
     ///
     /// ```
     /// #[anyfork::entry]

@@ -30,6 +30,16 @@ enum Now {
     Up(Arc<Line>, Option<Standing>),
 }
 
+impl State {
+    fn is_free(&self) -> bool {
+        match &self.now {
+            Now::Up(line, _) => !line.is_up(),
+            Now::Starting => false,
+            Now::Nothing => true,
+        }
+    }
+}
+
 static STATE: Mutex<State> = Mutex::new(State { maker: None, now: Now::Nothing });
 static STARTED: Condvar = Condvar::new();
 
@@ -78,13 +88,19 @@ pub(crate) fn if_up() -> Option<Arc<Line>> {
 /// Makes `line` the default template. `false`: there is one.
 pub(crate) fn set(line: Arc<Line>) -> bool {
     let mut state = lock();
-    let free = match &state.now {
-        Now::Up(line, _) => !line.is_up(),
-        Now::Starting => false,
-        Now::Nothing => true,
-    };
+    let free = state.is_free();
     if free {
         state.now = Now::Up(line, None);
+    }
+    free
+}
+
+/// Does something while there is no default template, and none is being started. `false`: there is one.
+pub(crate) fn before_it(act: impl FnOnce()) -> bool {
+    let state = lock();
+    let free = state.is_free();
+    if free {
+        act();
     }
     free
 }

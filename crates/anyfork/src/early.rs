@@ -126,7 +126,7 @@ fn become_template(single: &SingleThread, socket: OwnedFd, owner: Owner, adopts:
     if adopts {
         process.adopt_orphans();
         if let Some(allowed) = allowed::of_default_template()
-            && let Err(error) = environ::keep_only(single, allowed.octets())
+            && let Err(error) = environ::keep_only(single, |variable| allowed.has(variable))
         {
             process.fail(Failure::system("wipe the environment", &error));
         }

@@ -223,39 +223,16 @@ impl Launched {
     /// The process's one reply, if it has come. Never blocks.
     pub(crate) fn take_answer(&mut self, what: &str) -> Result<Answer> {
         self.push_on()?;
-        let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
         let mut reads = 0;
         while self.last_word.is_none() {
             let message = self.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
-            if let Some(mut message) = message {
-                if message.lost_descriptors {
-                    let error = io::Error::from(rustix::io::Errno::MFILE);
-                    return Err(Error::system("receive the reply", error));
+            if let Some(message) = message {
+                match self.take_reply(what, message)? {
+                    None => continue,
+                    answer => return Ok(answer),
                 }
-                let reply = Reply::parse(message.frame.get())
-                    .map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
-                match reply {
-                    // A template that is taken up may have said that to its earlier owner.
-                    Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => {}
-                    Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
-                        self.announced = Some(identity(what, pid, &mut message)?);
-                    }
-                    Reply::Started { pid } | Reply::Ready { pid } => {
-                        let said = identity(what, pid, &mut message)?;
-                        // Its number is the one that its template knows: who answers may be a child of that one.
-                        return Ok(Some(match self.announced.take() {
-                            Some((pid, None)) if pid == said.0 => said,
-                            announced => announced.unwrap_or(said),
-                        }));
-                    }
-                    Reply::Failed(failure) => return Err(Error::reported(failure)),
-                    _ => {
-                        let message = "a reply that belongs to a template";
-                        return Err(Error::new(ErrorKind::Protocol, what.to_owned(), message));
-                    }
-                }
-                continue;
             }
+            let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
             reads += 1;
             match self.inbox.fill_reply(socket, Blocking::No) {
                 Ok(Filled::Some) if reads < MOST_READ => {}
@@ -269,6 +246,33 @@ impl Launched {
             }
         }
         self.why_it_ended(what).map_or(Ok(None), Err)
+    }
+
+    /// What one reply says. `None`: nothing yet.
+    fn take_reply(&mut self, what: &str, mut message: Message) -> Result<Answer> {
+        if message.lost_descriptors {
+            let error = io::Error::from(rustix::io::Errno::MFILE);
+            return Err(Error::system("receive the reply", error));
+        }
+        let reply = Reply::parse(message.frame.get());
+        match reply.map_err(|malformed| Error::malformed(what.to_owned(), malformed))? {
+            // A template that is taken up may have said that to its earlier owner.
+            Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => Ok(None),
+            Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
+                self.announced = Some(identity(what, pid, &mut message)?);
+                Ok(None)
+            }
+            Reply::Started { pid } | Reply::Ready { pid } => {
+                let said = identity(what, pid, &mut message)?;
+                // Its number is the one that its template knows: who answers may be a child of that one.
+                Ok(Some(match self.announced.take() {
+                    Some((pid, None)) if pid == said.0 => said,
+                    announced => announced.unwrap_or(said),
+                }))
+            }
+            Reply::Failed(failure) => Err(Error::reported(failure)),
+            _ => Err(Error::new(ErrorKind::Protocol, what.to_owned(), "a reply that belongs to a template")),
+        }
     }
 
     /// The socket is closed without a reply: by the end of the process, or of its template. `None`: that may be known in a moment.

@@ -1,6 +1,7 @@
 //! The orders to a process before it is a template or a worker.
 
 use super::{Next, Process};
+use crate::allowed;
 use crate::blob::Blob;
 use crate::channel::{Filled, Message};
 use crate::entry::{self, Finished, Found, NotFound};
@@ -100,7 +101,7 @@ fn keep_variables(process: &mut Process, names: &[u8]) -> Result<(), Failure> {
             Failure::new(FailureKind::Threads, "env_allow", "", message)
         })?,
     };
-    let kept = environ::keep_only(&proof, names);
+    let kept = environ::keep_only(&proof, |variable| allowed::has(names, variable));
     process.single = Some(proof);
     kept.map_err(|error| Failure::system("wipe the environment", &error))
 }

@@ -7,7 +7,6 @@
 
 use super::stat::Stat;
 use super::threads::SingleThread;
-use crate::allowed;
 use std::ffi::{CStr, CString, OsString, c_char};
 use std::fs::File;
 use std::io;
@@ -84,9 +83,9 @@ unsafe extern "C" {
     static mut environ: *mut *mut c_char;
 }
 
-/// Leaves only the variables with these names, each followed by a NUL, and wipes all others: where the kernel put them, those included that were removed since, and where the C library
+/// Leaves only those variables, `NAME=VALUE`, of which `is_allowed` says so, and wipes all others: where the kernel put them, those included that were removed since, and where the C library
 /// has put those that were set since. An error without `/proc`; then some may still be there.
-pub(crate) fn keep_only(_proof: &SingleThread, names: &[u8]) -> io::Result<()> {
+pub(crate) fn keep_only(_proof: &SingleThread, is_allowed: impl Fn(&[u8]) -> bool) -> io::Result<()> {
     let block = block().ok_or(io::ErrorKind::NotFound)?;
     let (mut kept, mut elsewhere) = (Vec::new(), Vec::new());
     // SAFETY: the proof says that nobody else reads or changes the array, whose strings are C strings. It gets shorter in place, as with unsetenv(3).
@@ -95,7 +94,7 @@ pub(crate) fn keep_only(_proof: &SingleThread, names: &[u8]) -> io::Result<()> {
         while !next.is_null() && !(*next).is_null() {
             let text = CStr::from_ptr(*next).to_bytes();
             let place = *next as usize..*next as usize + text.len();
-            if allowed::has(names, text) {
+            if is_allowed(text) {
                 *last = *next;
                 last = last.add(1);
                 kept.push(place);
