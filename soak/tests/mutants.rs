@@ -34,6 +34,8 @@ fn without_a_mutant_nothing_is_found() {
 fn a_wrong_status_is_found() {
     assert_eq!(found("Status:1000", "plain", 3000), ["status"]);
     assert_eq!(found("Status:500", "programs", 20_000), ["status"]);
+    assert_eq!(found("Status:100", "spares", 5000), ["status"]);
+    assert_eq!(found("Status:100", "live", 500), ["status"]);
 }
 
 #[test]
@@ -54,6 +56,7 @@ fn a_template_that_the_program_does_not_wait_for_is_found() {
 #[test]
 fn a_descriptor_that_the_program_does_not_close_is_found() {
     assert_eq!(found("Close:1000", "plain", 3000), ["descriptors"]);
+    assert_eq!(found("Close:50", "python", 50_000), ["descriptors"]);
 }
 
 #[test]
