@@ -89,6 +89,7 @@ impl<'a> Observer<'a> {
                     self.hear(word);
                 }
                 Some(Err(what)) => return self.lose(&what),
+                None if self.program.has_failed() => return self.lose("it has ended before its time"),
                 None if heard.elapsed() > silence => return self.lose("it says nothing any more"),
                 None => {}
             }

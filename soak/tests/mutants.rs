@@ -44,6 +44,11 @@ fn a_lost_status_is_found() {
 }
 
 #[test]
+fn a_start_that_fails_without_a_fault_is_found() {
+    assert_eq!(found("Refuse:1000", "plain", 3000), ["errors"]);
+}
+
+#[test]
 fn a_zombie_of_a_template_is_found() {
     assert_eq!(found("Zombie:1000", "plain", 3000), ["zombies"]);
 }
@@ -66,12 +71,12 @@ fn a_descriptor_that_a_template_does_not_close_is_found() {
 
 #[test]
 fn memory_that_the_program_does_not_free_is_found() {
-    assert_eq!(found("Leak:20", "plain", 10_000), ["memory"]);
+    assert_eq!(found("Leak:5", "plain", 4000), ["memory"]);
 }
 
 #[test]
 fn memory_that_a_template_does_not_free_is_found() {
-    assert_eq!(found("LeakInTemplate:20", "plain", 10_000), ["memory"]);
+    assert_eq!(found("LeakInTemplate:5", "plain", 4000), ["memory"]);
 }
 
 #[test]

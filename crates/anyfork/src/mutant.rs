@@ -22,6 +22,8 @@ pub(crate) enum Mutant {
     Leak,
     /// A template does not free some memory.
     LeakInTemplate,
+    /// A template does not fork.
+    Refuse,
     /// A start has no deadline.
     Deadline,
     /// A start that is dropped is not given up.
