@@ -14,7 +14,7 @@ use indicatif::ProgressBar;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// Between two looks; shorter where there is little to look at.
+/// Between two looks; shorter where there is little to look at, and little time.
 const LOOK: Duration = Duration::from_secs(1);
 const SHORT_LOOK: Duration = Duration::from_millis(200);
 
@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(10);
 
 /// A program that says nothing for so long, beyond the time for which it may wait for a status, has stopped.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_secs(180);
 
 /// Runs one soak.
 pub(crate) fn watch(task: &Task) -> Report {
@@ -78,7 +78,7 @@ impl<'a> Observer<'a> {
     }
 
     fn watch(mut self, task: &Task) {
-        let interval = if task.workers < FEW { SHORT_LOOK } else { LOOK };
+        let interval = if task.soak != Soak::Live && task.workers < FEW { SHORT_LOOK } else { LOOK };
         let (start, silence) = (Instant::now(), SILENCE + task.patience);
         let (mut next, mut heard) = (start, start);
         loop {
@@ -89,6 +89,7 @@ impl<'a> Observer<'a> {
                     self.hear(word);
                 }
                 Some(Err(what)) => return self.lose(&what),
+                None if self.program.has_failed() => return self.lose("it has ended before its time"),
                 None if heard.elapsed() > silence => return self.lose("it says nothing any more"),
                 None => {}
             }

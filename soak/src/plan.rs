@@ -102,9 +102,10 @@ fn workers(soak: Soak, options: &Options) -> u64 {
         Soak::Faults if options.short => options.workers / 5,
         Soak::Faults => options.workers,
         Soak::Live => options.workers.min(10_000),
+        Soak::Programs if options.short => options.workers / 50,
         Soak::Programs => options.workers / 20,
         Soak::Spares => options.workers / 10,
-        Soak::Python => options.workers / 100,
+        Soak::Python => options.workers / 500,
     }
 }
 

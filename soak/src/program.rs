@@ -17,6 +17,7 @@ pub(crate) struct Program {
     stdin: ChildStdin,
     words: Receiver<Result<Word, String>>,
     end: Receiver<ExitStatus>,
+    ended: Option<ExitStatus>,
     adopter: Option<JoinHandle<()>>,
 }
 
@@ -43,7 +44,7 @@ impl Program {
                 }
             });
         });
-        Ok(Program { pid, stdin, words, end, adopter: Some(adopter) })
+        Ok(Program { pid, stdin, words, end, ended: None, adopter: Some(adopter) })
     }
 
     /// Its session, too.
@@ -66,8 +67,14 @@ impl Program {
     }
 
     /// How it ended, if it does within a time.
-    pub(crate) fn end(&self, limit: Duration) -> Option<ExitStatus> {
-        self.end.recv_timeout(limit).ok()
+    pub(crate) fn end(&mut self, limit: Duration) -> Option<ExitStatus> {
+        self.ended = self.ended.or_else(|| self.end.recv_timeout(limit).ok());
+        self.ended
+    }
+
+    /// It has ended, and not as it should: what it started may still hold its standard output.
+    pub(crate) fn has_failed(&mut self) -> bool {
+        self.end(Duration::ZERO).is_some_and(|status| !status.success())
     }
 
     /// All that come from it and live, itself included.

@@ -34,11 +34,18 @@ fn without_a_mutant_nothing_is_found() {
 fn a_wrong_status_is_found() {
     assert_eq!(found("Status:1000", "plain", 3000), ["status"]);
     assert_eq!(found("Status:500", "programs", 20_000), ["status"]);
+    assert_eq!(found("Status:100", "spares", 5000), ["status"]);
+    assert_eq!(found("Status:100", "live", 500), ["status"]);
 }
 
 #[test]
 fn a_lost_status_is_found() {
     assert_eq!(found("Lost:1500", "plain", 3000), ["lost"]);
+}
+
+#[test]
+fn a_start_that_fails_without_a_fault_is_found() {
+    assert_eq!(found("Refuse:1000", "plain", 3000), ["errors"]);
 }
 
 #[test]
@@ -54,6 +61,7 @@ fn a_template_that_the_program_does_not_wait_for_is_found() {
 #[test]
 fn a_descriptor_that_the_program_does_not_close_is_found() {
     assert_eq!(found("Close:1000", "plain", 3000), ["descriptors"]);
+    assert_eq!(found("Close:50", "python", 50_000), ["descriptors"]);
 }
 
 #[test]
@@ -63,12 +71,12 @@ fn a_descriptor_that_a_template_does_not_close_is_found() {
 
 #[test]
 fn memory_that_the_program_does_not_free_is_found() {
-    assert_eq!(found("Leak:20", "plain", 10_000), ["memory"]);
+    assert_eq!(found("Leak:5", "plain", 4000), ["memory"]);
 }
 
 #[test]
 fn memory_that_a_template_does_not_free_is_found() {
-    assert_eq!(found("LeakInTemplate:20", "plain", 10_000), ["memory"]);
+    assert_eq!(found("LeakInTemplate:5", "plain", 4000), ["memory"]);
 }
 
 #[test]

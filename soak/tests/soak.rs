@@ -1,7 +1,8 @@
 //! The soak as its users run it: what it says, writes, and how it ends.
 
 use serde_json::Value;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 fn soak(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_soak")).args(arguments).output().expect("it starts")
@@ -38,4 +39,38 @@ fn a_name_that_is_none_is_refused() {
     let output = soak(&["--soak", "other"]);
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("plain, faults, live, programs, spares, python"));
+}
+
+/// The number of a child, once there is one.
+fn child_of(parent: u32) -> u32 {
+    let until = Instant::now() + Duration::from_secs(20);
+    loop {
+        for entry in std::fs::read_dir("/proc").expect("/proc").flatten() {
+            let text = std::fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
+            let rest = text.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+            if rest.split_whitespace().nth(1) == Some(parent.to_string().as_str()) {
+                return entry.file_name().to_str().and_then(|name| name.parse().ok()).expect("a number");
+            }
+        }
+        assert!(Instant::now() < until, "{parent} has no child");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_program_that_ends_before_its_time_is_told_of() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_soak"));
+    command.args(["--soak", "plain", "--seconds", "60"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let soak = command.spawn().expect("it starts");
+    let subject = child_of(soak.id());
+    let kill = Command::new("kill").args(["-9", &subject.to_string()]).status();
+    assert!(kill.expect("kill").success());
+    let output = soak.wait_with_output().expect("its output");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success(), "{text}");
+    assert!(
+        text.contains("plain: program: it has ended before its time; signal: 9")
+            || text.contains("plain: program: its standard output is closed; signal: 9"),
+        "{text}"
+    );
 }

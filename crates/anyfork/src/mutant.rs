@@ -1,6 +1,6 @@
 //! Deliberate faults, so that the soaks can be seen to find them: only with `--cfg anyfork_mutants`. Otherwise nothing of this is compiled.
 //!
-//! The environment variable `ANYFORK_MUTANT`, as in `status:1000`, says which one there is, and at every how manieth opportunity.
+//! The environment variable `ANYFORK_MUTANT`, as in `status:1000`, says which one there is, and that every 1000th opportunity is taken.
 
 /// What may go wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(crate) enum Mutant {
     Leak,
     /// A template does not free some memory.
     LeakInTemplate,
+    /// A template does not fork.
+    Refuse,
     /// A start has no deadline.
     Deadline,
     /// A start that is dropped is not given up.

@@ -160,10 +160,11 @@ impl<S: Server> sealed::FromReply for Template<S> {
 impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
         let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
-        let now = Instant::now() + if mutant::strikes(Mutant::Deadline) { DEFAULT_DEADLINE } else { Duration::ZERO };
+        let now = Instant::now();
         let waited = launched.as_ref().map_or(Duration::ZERO, |launched| launched.waited);
-        let left = options.deadline.saturating_sub(waited);
-        let deadline = now.checked_add(left).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
+        let given = if mutant::strikes(Mutant::Deadline) { Duration::MAX } else { options.deadline };
+        let deadline =
+            now.checked_add(given.saturating_sub(waited)).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
         let (trace, (lookout, link)) = (trace::Start::new(&what), Default::default());
         Starting { state: Some(launched), parts, options, deadline, what, trace, lookout, link, result: PhantomData }
     }

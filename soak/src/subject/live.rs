@@ -65,7 +65,7 @@ pub(super) fn run(task: &Task, tally: &Tally) -> Outcome {
         tally.ended(number, before, end, Ok(()));
     }
     drop(gate);
-    pause("end");
+    setting::end(tally);
     Ok(())
 }
 

@@ -46,7 +46,6 @@ fn soak(task: &Task) -> Outcome {
         Soak::Spares => spares::run(&tally)?,
         Soak::Python => python::run(&tally)?,
     }
-    tally.report();
     Ok(())
 }
 

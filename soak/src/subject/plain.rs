@@ -4,7 +4,7 @@ use super::ending::{self, end_as_told};
 use super::ends::Ends;
 use super::tally::Tally;
 use super::window::drive;
-use super::{Outcome, pause, setting, tell};
+use super::{Outcome, setting, tell};
 use crate::words::Word;
 use anyfork::{Process, Starting, Template, Worker};
 use std::os::unix::net::UnixStream;
@@ -43,7 +43,7 @@ pub(super) fn run(tally: &Tally) -> Outcome {
         });
         idle(&template, tally, limit);
     }
-    pause("end");
+    setting::end(tally);
     Ok(())
 }
 

@@ -3,13 +3,13 @@
 use super::ending::{self, End};
 use super::tally::Tally;
 use super::window::drive;
-use super::{Outcome, pause, setting};
+use super::{Outcome, setting};
 use anyfork::{Child, Command, Starting, Stdio, Template};
 
 pub(super) fn run(tally: &Tally) -> Outcome {
     setting::begin(None::<&Template>, |number| start(number).wait()?.wait().map(drop))?;
     drive(tally, u64::MAX, start);
-    pause("end");
+    setting::end(tally);
     Ok(())
 }
 

@@ -3,15 +3,16 @@
 use super::ending::{self, End};
 use super::tally::Tally;
 use super::window::drive;
-use super::{Outcome, pause, setting};
+use super::{Outcome, setting};
 use anyfork::{NO_ARGS, Python, Starting, Template, Worker};
 
 /// What a worker is to do comes as arguments here: the rules are in Rust.
 const CODE: &str = "
-import os, sys
+import os, signal as signals, sys
 def end_as_told(socket, said, code, signal):
     socket.sendall(said)
     if int(signal):
+        signals.signal(signals.SIGINT, signals.SIG_DFL)
         os.kill(os.getpid(), int(signal))
     sys.exit(int(code))
 ";
@@ -20,7 +21,7 @@ pub(super) fn run(tally: &Tally) -> Outcome {
     let template = Python::new("python3").eval(CODE, NO_ARGS).template()?;
     setting::begin(Some(&template), |number| start(&template, number).wait()?.wait().map(drop))?;
     drive(tally, u64::MAX, |number| start(&template, number));
-    pause("end");
+    setting::end(tally);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! What is there before a soak begins, and how it is shown to the observer.
 
+use super::tally::Tally;
 use super::{Outcome, pause, tell};
 use crate::family;
 use crate::words::Word;
@@ -30,4 +31,10 @@ pub(super) fn begin<S: Server>(template: Option<&Template<S>>, start: impl Fn(u6
     tell_templates(template);
     pause("begin");
     Ok(())
+}
+
+/// Tells all figures, and lets the observer look again: nobody may be there but those who were at the beginning.
+pub(super) fn end(tally: &Tally) {
+    tally.report();
+    pause("end");
 }

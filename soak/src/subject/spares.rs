@@ -3,7 +3,7 @@
 use super::plain::start;
 use super::tally::Tally;
 use super::window::drive;
-use super::{Outcome, pause, setting};
+use super::{Outcome, setting};
 use anyfork::Process;
 use std::ops::RangeInclusive;
 
@@ -16,6 +16,6 @@ pub(super) fn run(tally: &Tally) -> Outcome {
     template.spares(SPARES)?;
     drive(tally, u64::MAX, |number| start(&template, number));
     template.spares(0..=0)?;
-    pause("end");
+    setting::end(tally);
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::ends::Ends;
 use super::plain::OF_DEFAULT;
 use super::tally::Tally;
 use super::window::{DEADLINE, Window};
-use super::{Outcome, pause, setting, tell};
+use super::{Outcome, setting, tell};
 use crate::oracle::Oracle;
 use crate::plan::Task;
 use crate::words::Word;
@@ -58,7 +58,7 @@ pub(super) fn run(task: &Task, tally: &Tally) -> Outcome {
     settle(Process::new()).or_else(|_| settle(Process::new()))?;
     settle(template.fork())?;
     setting::tell_templates(Some(&template));
-    pause("end");
+    setting::end(tally);
     Ok(())
 }
 
@@ -169,8 +169,6 @@ impl Faults<'_, '_> {
     /// The template is made anew at once, the default template when it is used next.
     fn kill_templates(&mut self, own: bool, default: bool) {
         self.tally.shoot_template();
-        // What is being prepared ends with its template.
-        self.tally.shoot();
         let (program, own_pid) = (std::process::id(), self.template.pid());
         let victims = [(default, setting::default_template()), (own, Some(own_pid))];
         for pid in victims.into_iter().filter_map(|(is_meant, pid)| pid.filter(|_| is_meant)) {
@@ -185,7 +183,10 @@ impl Faults<'_, '_> {
     fn replace_template(&mut self) {
         let begun = Instant::now();
         loop {
-            match Process::new().deadline(DEADLINE).template() {
+            let due = Instant::now() + DEADLINE;
+            let made = Process::new().deadline(DEADLINE).template();
+            self.tally.returned("making a template", due);
+            match made {
                 Ok(template) => {
                     self.template = template;
                     return;

@@ -58,6 +58,9 @@ impl Template {
         let span = trace::Fork::new();
         let proof = threads::single().map_err(|threads| has_threads("fork", &threads))?;
         mutant::leak(Mutant::LeakInTemplate);
+        if mutant::strikes(Mutant::Refuse) {
+            return Err(Failure::system("fork in the template", &rustix::io::Errno::AGAIN.into()));
+        }
         #[cfg(anyfork_mutants)]
         if mutant::strikes(Mutant::Zombie) {
             crate::sys::stillborn::make(&proof);
