@@ -17,6 +17,7 @@ mod handover;
 mod kill_tree;
 mod limits;
 mod memory;
+mod model;
 mod modules;
 mod names;
 mod owner;
@@ -58,6 +59,7 @@ fn main() -> Outcome {
         (&"handover", rest) => handover::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
+        (&"model", rest) => model::run(rest),
         (&"modules", rest) => modules::run(rest),
         (&"names", rest) => names::run(rest),
         (&"owner", rest) => owner::run(rest),
