@@ -5,8 +5,8 @@
 use anyfork_tests::{host, wait_until};
 use std::time::Duration;
 
-/// Most of it for shrinking; a case takes about 0.1 s.
-const LIMIT: Duration = Duration::from_secs(170);
+/// Most of it for shrinking; a case takes about 0.1 s, and much longer on a busy machine.
+const LIMIT: Duration = Duration::from_secs(100);
 
 fn number(variable: &str) -> Option<u64> {
     let value = std::env::var(variable).ok()?;
@@ -21,7 +21,7 @@ fn whatever_is_done_in_whatever_order_each_call_answers_as_the_model_says() {
     let seed = number("ANYFORK_MODEL_SEED").unwrap_or(clock.as_nanos() as u64);
     println!("ANYFORK_MODEL_SEED={seed} ANYFORK_MODEL_CASES={cases}");
     let mut host = host!("model", &seed.to_string(), &cases.to_string());
-    let result = host.fact_within(LIMIT + Duration::from_secs(cases), "result");
+    let result = host.fact_within(LIMIT.max(Duration::from_secs(2 * cases)), "result");
     assert!(result == "right", "{}", host.errors());
     let operations = host.number("operations");
     assert!(u64::from(operations) >= cases, "{operations} operations in {cases} cases");

@@ -51,7 +51,7 @@ fn case(seed: u64, before: &Before, operations: &Cell<usize>) -> Result<(), Stri
         cases: 1,
         failure_persistence: None,
         max_shrink_iters: 300,
-        max_shrink_time: 120_000,
+        max_shrink_time: 40_000,
         ..Config::default()
     };
     let mut octets = [0; 32];

@@ -43,24 +43,32 @@ pub(super) enum Operation {
     Finish(Nth),
     /// Drops a start under way.
     GiveUp(Nth),
-    /// Lets a process end with this code.
-    Release(Nth, u8),
-    /// A byte to a worker and back.
-    Talk(Nth),
-    Terminate(Nth),
-    Kill(Nth),
-    Stop(Nth),
-    Continue(Nth),
-    /// Asks for a status, without and with waiting.
-    Ask(Nth),
-    Await(Nth),
-    Drop(Nth),
+    /// Does something to a process that was started.
+    To(Nth, Act),
     Spares(Nth, u8),
     StopTemplate(Nth),
     ContinueTemplate(Nth),
     KillTemplate(Nth),
     DropTemplate(Nth),
     KillDefaultTemplate,
+}
+
+/// What is done to a process.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Act {
+    /// Lets it end with this code.
+    Release(u8),
+    /// A byte to a worker and back.
+    Talk,
+    Terminate,
+    Kill,
+    Stop,
+    Continue,
+    /// Asks for the status, without and with waiting.
+    Ask,
+    Await,
+    /// Drops the handle.
+    Drop,
 }
 
 fn of() -> impl Strategy<Value = Option<Nth>> {
@@ -77,6 +85,20 @@ fn manner() -> impl Strategy<Value = Manner> {
     (kind, any::<bool>(), prop::bool::weighted(0.3)).prop_map(manner)
 }
 
+fn acts() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        3 => (0..100_u8).prop_map(Act::Release),
+        2 => Just(Act::Talk),
+        2 => Just(Act::Terminate),
+        2 => Just(Act::Kill),
+        2 => Just(Act::Stop),
+        2 => Just(Act::Continue),
+        3 => Just(Act::Ask),
+        3 => Just(Act::Await),
+        2 => Just(Act::Drop),
+    ]
+}
+
 /// Sequences that make more than they end.
 pub(super) fn sequences() -> impl Strategy<Value = Vec<Operation>> {
     use Operation::*;
@@ -86,15 +108,7 @@ pub(super) fn sequences() -> impl Strategy<Value = Vec<Operation>> {
         4 => (of(), manner()).prop_map(|(of, manner)| Start { of, manner }),
         3 => nth().prop_map(Finish),
         2 => nth().prop_map(GiveUp),
-        3 => (nth(), 0..100_u8).prop_map(|(nth, code)| Release(nth, code)),
-        2 => nth().prop_map(Talk),
-        2 => nth().prop_map(Terminate),
-        2 => nth().prop_map(Kill),
-        2 => nth().prop_map(Stop),
-        2 => nth().prop_map(Continue),
-        3 => nth().prop_map(Ask),
-        3 => nth().prop_map(Await),
-        2 => nth().prop_map(Drop),
+        18 => (nth(), acts()).prop_map(|(nth, act)| To(nth, act)),
         2 => (nth(), 0..4_u8).prop_map(|(nth, most)| Spares(nth, most)),
         2 => nth().prop_map(StopTemplate),
         2 => nth().prop_map(ContinueTemplate),

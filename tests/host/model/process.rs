@@ -108,13 +108,15 @@ impl Started {
     }
 
     /// If it is a worker that runs.
-    pub(super) fn talk(&self) -> Result<(), Wrong> {
+    pub(super) fn talk(&self, limit: Duration) -> Result<(), Wrong> {
         let Handle::Worker(worker) = &self.handle else { return Ok(()) };
         if !self.ending.runs() || self.ending.is_stopped() {
             return Ok(());
         }
         let mut octet = [0];
-        let talk = worker.socket().write_all(&[ECHOED]).and_then(|()| worker.socket().read_exact(&mut octet));
+        let mut socket = worker.socket();
+        let talk = socket.set_read_timeout(Some(limit)).and_then(|()| socket.write_all(&[ECHOED]));
+        let talk = talk.and_then(|()| socket.read_exact(&mut octet));
         talk.map_err(|error| format!("a worker that runs does not answer: {error}"))?;
         if octet == [ECHOED] { Ok(()) } else { Err(format!("{octet:?} came back")) }
     }

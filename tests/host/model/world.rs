@@ -2,7 +2,7 @@
 
 use super::Wrong;
 use super::ending::{End, Ending};
-use super::operation::{Kind, Manner, Nth, Operation};
+use super::operation::{Act, Kind, Manner, Nth, Operation};
 use super::oracle;
 use super::process::{Pending, Started};
 use super::template::{Expected, Node, State};
@@ -19,6 +19,9 @@ const A_MOMENT: Duration = Duration::from_millis(5);
 
 /// Of starts from a stopped template that are waited for.
 const DEADLINE: Duration = Duration::from_millis(30);
+
+/// Of starts that are taken up later in the sequence.
+const UNTIL_TAKEN: Duration = Duration::from_secs(30);
 
 /// Templates that are made while there are so many are not.
 const MOST_TEMPLATES: usize = 8;
@@ -84,60 +87,40 @@ impl World {
                 Ok(())
             }
             Operation::StopTemplate(which) => self.stop_template(which),
-            Operation::ContinueTemplate(which) => self
-                .nth_template(which, |node| node.state == State::Stopped)
-                .map_or(Ok(()), |index| self.continue_template(index)),
+            Operation::ContinueTemplate(which) => {
+                let stopped = self.nth_template(which, |node| node.state == State::Stopped);
+                stopped.map_or(Ok(()), |index| self.continue_template(index))
+            }
             Operation::KillTemplate(which) => self.kill_template(which),
             Operation::DropTemplate(which) => self.drop_template(which),
             Operation::Spares(which, most) => self.spares(which, most),
             Operation::KillDefaultTemplate => self.kill_default(),
-            Operation::Ask(_)
-            | Operation::Await(_)
-            | Operation::Release(..)
-            | Operation::Talk(_)
-            | Operation::Terminate(_)
-            | Operation::Kill(_)
-            | Operation::Stop(_)
-            | Operation::Continue(_)
-            | Operation::Drop(_) => self.disturb(operation),
+            Operation::To(which, act) => self.act(which, act),
         }
     }
 
-    /// What is done to a process that was started.
-    fn disturb(&mut self, operation: Operation) -> Result<(), Wrong> {
-        let (Operation::Ask(which)
-        | Operation::Await(which)
-        | Operation::Release(which, _)
-        | Operation::Talk(which)
-        | Operation::Terminate(which)
-        | Operation::Kill(which)
-        | Operation::Stop(which)
-        | Operation::Continue(which)
-        | Operation::Drop(which)) = operation
-        else {
-            return Ok(());
-        };
+    fn act(&mut self, which: Nth, act: Act) -> Result<(), Wrong> {
         let Some(index) = nth(&self.live, which, |_| true) else { return Ok(()) };
         let told = self.is_told(&self.live[index]);
         let started = &mut self.live[index].started;
-        match operation {
-            Operation::Release(_, code) => started.release(code),
-            Operation::Talk(_) => return started.talk(),
-            Operation::Terminate(_) => return started.signal(libc::SIGTERM),
-            Operation::Kill(_) => return started.signal(libc::SIGKILL),
-            Operation::Continue(_) => return started.signal(libc::SIGCONT),
+        match act {
+            Act::Release(code) => started.release(code),
+            Act::Talk => return started.talk(LIMIT),
+            Act::Terminate => return started.signal(libc::SIGTERM),
+            Act::Kill => return started.signal(libc::SIGKILL),
+            Act::Continue => return started.signal(libc::SIGCONT),
             // What may be about to end cannot be seen to stop.
-            Operation::Stop(_) if started.ending.runs() && !started.ending.is_stopped() => {
+            Act::Stop if started.ending.runs() && !started.ending.is_stopped() => {
                 stop(started.pid())?;
                 started.ending.stop();
             }
-            Operation::Ask(_) => return started.ask(),
-            Operation::Await(_) => {
+            Act::Stop => {}
+            Act::Ask => return started.ask(),
+            Act::Await => {
                 let limit = if told && !started.ending.runs() { LIMIT } else { A_MOMENT };
                 return started.wait(limit, told);
             }
-            Operation::Drop(_) => drop(self.live.remove(index)),
-            _ => {}
+            Act::Drop => drop(self.live.remove(index)),
         }
         Ok(())
     }
@@ -195,7 +178,7 @@ impl World {
     fn start(&mut self, of: Option<Nth>, manner: Manner) -> Result<(), Wrong> {
         let template = self.origin(of);
         let expected = self.expected(template);
-        let pending = Pending::start(self.handle(template), manner, LIMIT);
+        let pending = Pending::start(self.handle(template), manner, UNTIL_TAKEN);
         self.under_way.push(UnderWay { pending, manner, template, expected, is_killed: false });
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
-use super::lack::{Availability, Lack};
+use super::lack::{Availability, Lack, present};
 use super::stat::Stat;
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -86,7 +86,7 @@ pub(crate) fn try_hang_up(pidfd: impl AsFd) -> Availability {
         return Err(Lack::SwitchedOff);
     }
     let is_own_file_system = rustix::fs::fstatfs(pidfd)?.f_type as u64 == PID_FS_MAGIC;
-    if is_own_file_system { Ok(()) } else { Err(Lack::Absent) }
+    present(is_own_file_system)
 }
 
 /// The wait status of a process that has ended and was waited for, as the kernel keeps it behind a pidfd
