@@ -22,6 +22,7 @@ mod isolation;
 mod kill_tree;
 mod limits;
 mod memory;
+mod model;
 mod modules;
 mod names;
 mod namespace;
@@ -73,6 +74,7 @@ fn main() -> Outcome {
         (&"hooks", rest) => hooks::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
+        (&"model", rest) => model::run(rest),
         (&"modules", rest) => modules::run(rest),
         (&"names", rest) => names::run(rest),
         (&"nested", rest) => nested::run(rest),

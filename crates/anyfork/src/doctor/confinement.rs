@@ -1,7 +1,7 @@
 //! What confines this program, and what it can confine others with.
 
 use super::{Finding, Presence};
-use crate::sys::lack::Lack;
+use crate::sys::lack::{Lack, present};
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::thread::{CapabilitySet, capabilities};
 use std::fs;
@@ -58,7 +58,7 @@ fn privileges() -> Finding {
     let names = has.iter().map(|(_, name, _)| *name).collect::<Vec<_>>().join(", ");
     let gains_none = status("NoNewPrivs").as_deref() == Some("1");
     let seen = if has.is_empty() { "none of those that matter".into() } else { names };
-    finding("capabilities", true)
+    finding("capabilities", Presence::There)
         .seen(seen + if gains_none { "; no_new_privs" } else { "" })
         .path("attributes of programs use them; nothing else needs any")
         .lost(lacks.iter().map(|(.., what)| *what).collect::<Vec<_>>().join(", "))
@@ -82,7 +82,7 @@ fn user_namespaces() -> Finding {
         ),
     ];
     let denied = restrictions.iter().find_map(|(holds, why)| holds.then_some(*why));
-    finding("user namespaces", denied.is_none())
+    finding("user namespaces", present(denied.is_none()))
         .seen(denied.unwrap_or("allowed, by the settings of the system"))
         .path("Command::namespaces makes them; a filter may still deny it")
         .else_lost("Namespaces::USER, and without CAP_SYS_ADMIN all other namespaces")
@@ -110,7 +110,7 @@ pub(super) fn group_in(mount: &str, kind: &str, group: &str) -> Option<PathBuf> 
 
 fn control_groups() -> Finding {
     let Some(group) = own_group() else {
-        return finding("cgroup", false)
+        return finding("cgroup", Presence::Missing)
             .seen("no group of version 2 that this process is in can be seen")
             .path("Command::cgroup takes directories of version 1 too")
             .lost("control groups of version 2");
@@ -129,8 +129,10 @@ fn control_groups() -> Finding {
 #[cfg(feature = "landlock")]
 fn landlock() -> Finding {
     match crate::sys::landlock::version() {
-        Ok(version) => finding("landlock", true).seen(format!("version {version}")).path("Command::landlock"),
-        Err(lack) => finding("landlock", lack).lost("Command::landlock"),
+        Ok(version) => {
+            finding("landlock", Presence::There).seen(format!("version {version}")).path("Command::landlock")
+        }
+        Err(lack) => finding("landlock", lack).path("rulesets are made by it").lost("Command::landlock"),
     }
 }
 

@@ -39,15 +39,15 @@ pub(super) fn findings(workers: Option<(u64, &'static str)>) -> Vec<Finding> {
     let files = getrlimit(Resource::Nofile);
     let shown = |limit: Option<u64>| limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
     let in_use = open.map_or_else(String::new, |open| format!(", {open} open"));
-    let descriptors = finding("RLIMIT_NOFILE", true)
+    let descriptors = finding("RLIMIT_NOFILE", Presence::There)
         .seen(format!("{} (hard: {}){in_use}", shown(files.current), shown(files.maximum)))
         .path("a worker takes a socket and a pidfd of the program; what exceeds the limit fails with EMFILE");
-    let processes = finding("RLIMIT_NPROC", true)
+    let processes = finding("RLIMIT_NPROC", Presence::There)
         .seen(shown(user_processes()) + if is_exempt() { ", which does not bind this user" } else { "" })
         .path("all threads of this user count, those of other programs too; what exceeds the limit fails with EAGAIN");
     let group = match group_room() {
-        Some((free, group)) => finding(MOST_PIDS, true).seen(format!("{free} more, by {}", group.display())),
-        None => finding(MOST_PIDS, true).seen("no limit that can be seen"),
+        Some((free, group)) => finding(MOST_PIDS, Presence::There).seen(format!("{free} more, by {}", group.display())),
+        None => finding(MOST_PIDS, Presence::There).seen("no limit that can be seen"),
     };
     let group = group.path("limit of the control groups; what exceeds it fails with EAGAIN");
     let numbers = ["/proc/sys/kernel/pid_max", "/proc/sys/kernel/threads-max"].map(number);

@@ -125,12 +125,6 @@ impl From<Lack> for Presence {
     }
 }
 
-impl From<bool> for Presence {
-    fn from(is_there: bool) -> Self {
-        if is_there { Presence::There } else { Presence::Missing }
-    }
-}
-
 impl Finding {
     fn new(topic: &'static str, name: &'static str, presence: impl Into<Presence>) -> Self {
         let (path, lost) = (Cow::Borrowed(""), Cow::Borrowed(""));

@@ -4,7 +4,7 @@ use super::{Finding, Presence};
 use crate::default_template;
 use crate::policy;
 use crate::sys::exec::OWN_IMAGE;
-use crate::sys::lack::Lack;
+use crate::sys::lack::{Lack, present};
 use crate::sys::stat::Stat;
 use crate::sys::{signal, stdio, threads};
 use rustix::fs::{Access, AtFlags, CWD};
@@ -14,9 +14,9 @@ fn finding(name: &'static str, presence: impl Into<Presence>) -> Finding {
     Finding::new("this program", name, presence)
 }
 
-/// Whether `/proc` is that of this process's namespace of numbers.
+/// Whether `/proc` is mounted.
 pub(super) fn has_proc() -> bool {
-    Stat::of("self").is_some_and(|stat| stat.pid() == Some(std::process::id()))
+    Stat::of("self").is_some()
 }
 
 pub(super) fn findings(has_proc: bool) -> Vec<Finding> {
@@ -24,14 +24,21 @@ pub(super) fn findings(has_proc: bool) -> Vec<Finding> {
 }
 
 fn proc(has_proc: bool) -> Finding {
+    let is_own = Stat::of("self").and_then(|stat| stat.pid()) == Some(std::process::id());
     let hides = fs::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| hides_processes(&mounts));
-    finding("/proc", has_proc)
-        .seen(if hides { "without the processes of other users (hidepid)" } else { "" })
-        .either(
-            "the program is started again by /proc/self/exe; umask and standing for programs are read there",
-            "programs have the umask of the default template, and the users and groups that it was started with",
-        )
-        .else_lost("a start of the default template unless anyfork::early() has forked it; Child::kill_tree without control group")
+    let (seen, lost) = match (has_proc, is_own, hides) {
+        (false, ..) => (
+            "",
+            "a start of the default template unless anyfork::early() has forked it; Child::kill_tree without control group",
+        ),
+        (_, false, _) => ("of another namespace of process numbers", "Child::kill_tree without control group"),
+        (_, _, true) => ("without the processes of other users (hidepid)", ""),
+        _ => ("", ""),
+    };
+    finding("/proc", present(has_proc)).seen(seen).lost(lost).either(
+        "the program is started again by /proc/self/exe; umask and privileges for programs are read there",
+        "programs have the umask, users and groups that the default template was started with",
+    )
 }
 
 /// Whether a mount of `/proc` hides processes: proc_pid_mountinfo(5).
@@ -55,10 +62,10 @@ fn again() -> Finding {
     let is_up = default_template::if_up().is_some_and(|line| line.is_up());
     let seen = if is_up { "its default template is there already" } else { "" };
     match default_template::check_program() {
-        Ok(()) => finding("exec of this program", true)
+        Ok(()) => finding("exec of this program", Presence::There)
             .seen(seen)
             .path("started again, it becomes a template, and its main does not run"),
-        Err(error) => finding("exec of this program", false)
+        Err(error) => finding("exec of this program", Presence::Missing)
             .seen(seen)
             .path(if is_up { "new processes are forked from the default template that is there" } else { "" })
             .lost(if is_up {
@@ -88,7 +95,7 @@ fn streams() -> Finding {
     let closed = (0..).zip(stdio::NAMES).filter(|(number, _)| !stdio::is_open(*number)).map(|(_, name)| name);
     let closed: Vec<&str> = closed.collect();
     let seen = if closed.is_empty() { "open".into() } else { format!("closed: {}", closed.join(", ")) };
-    finding("standard streams", closed.is_empty())
+    finding("standard streams", present(closed.is_empty()))
         .seen(seen)
         .either("new processes have them", "new processes have /dev/null where they are closed")
 }
@@ -101,7 +108,7 @@ fn child_signal() -> Finding {
         (0, _) => "handled",
         _ => "ignored",
     };
-    finding("SIGCHLD", true).seen(seen).path("left as it is: workers are no children of this program")
+    finding("SIGCHLD", Presence::There).seen(seen).path("left as it is: workers are no children of this program")
 }
 
 #[cfg(test)]

@@ -28,6 +28,10 @@ impl From<io::Error> for Lack {
 /// Nothing if the system has it.
 pub(crate) type Availability = Result<(), Lack>;
 
+pub(crate) fn present(is_there: bool) -> Availability {
+    if is_there { Ok(()) } else { Err(Lack::Absent) }
+}
+
 /// What a call says that was made in a way that cannot succeed: `expected`, if it may be used.
 pub(crate) fn refused_with(expected: Errno, error: impl Into<Lack>) -> Availability {
     match error.into() {

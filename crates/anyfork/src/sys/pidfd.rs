@@ -5,7 +5,7 @@
 #![allow(unsafe_code)]
 
 use super::errno::lacks_room;
-use super::lack::{Availability, Lack};
+use super::lack::{Availability, Lack, present};
 use super::stat::{self, Stat};
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -97,7 +97,7 @@ pub(crate) fn try_hang_up(pidfd: impl AsFd) -> Availability {
         return Err(Lack::SwitchedOff);
     }
     let is_own_file_system = rustix::fs::fstatfs(pidfd)?.f_type as u64 == PID_FS_MAGIC;
-    if is_own_file_system { Ok(()) } else { Err(Lack::Absent) }
+    present(is_own_file_system)
 }
 
 /// The number of the process that a descriptor means. `None`: there is none any more, or none that this process could name or send a signal
