@@ -1,5 +1,8 @@
 //! What servers that speak PROTOCOL.md do with what comes on their sockets, good and bad. Perl's server has a protocol of its own.
 
+#[path = "wire/descriptors.rs"]
+mod descriptors;
+
 #[path = "wire/frames.rs"]
 mod frames;
 
@@ -11,6 +14,9 @@ mod peers;
 
 #[path = "wire/processes.rs"]
 mod processes;
+
+#[path = "wire/programs.rs"]
+mod programs;
 
 #[path = "wire/spares.rs"]
 mod spares;
@@ -71,6 +77,11 @@ for_each_peer! {
     templates::a_descriptor_that_was_cut_off_is_told;
     templates::other_orders_for_programs_are_answered;
 
+    descriptors::one_that_comes_with_another_order_is_kept_for_its_own;
+    descriptors::as_many_as_a_message_carries_come_with_one_octet;
+    descriptors::a_templates_own_socket_ends_with_it;
+    descriptors::an_id_that_is_used_twice_is_told_twice;
+
     spares::each_comes_with_its_id_and_a_socket_of_its_own;
     spares::none_comes_before_its_delay_and_orders_come_before_it;
     spares::what_is_to_be_forked_in_advance_ends_with_the_order_to_end;
@@ -87,6 +98,11 @@ for_each_peer! {
     in_advance::ids_in_use_are_the_clients_own_affair;
     in_advance::who_ends_with_the_template;
     in_advance::one_that_gets_what_is_malformed_ends_alone;
+}
+
+#[test]
+fn a_program_that_is_malformed_is_one_failed_start() {
+    programs::what_is_malformed_is_one_failed_start();
 }
 
 /// The server in an interpreter, which is greeted on its socket.

@@ -4,7 +4,9 @@ use crate::frames::{self, EXITED, FAILED, LONGEST, READY, RUN, SPARE, STARTED, c
 use crate::{DEADLINE, flood, flood_with_descriptors, is_closed, reports};
 use anyfork::{Error, ErrorKind, Process, Worker};
 use anyfork_tests::LONG;
+use rustix::event::{Timespec, epoll};
 use std::io::{Read, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -167,6 +169,29 @@ fn one_question_reads_a_part() {
         assert!(before - now <= 64 * 1024, "{} octets at a time", before - now);
         before = now;
     }
+}
+
+/// Also in an event loop that hears of changes only.
+#[test]
+fn what_a_question_has_left_is_asked_for_by_the_next() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    assert!(send(&theirs, &[&reports()[..], &frame(STARTED, 0, &pid())].concat(), &[]));
+    let mut starting = Process::from_fd(ours.into()).unwrap().deadline(LONG).start("forged::none");
+    let set = epoll::create(epoll::CreateFlags::CLOEXEC).unwrap();
+    let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
+    epoll::add(&set, &starting, epoll::EventData::new_u64(0), flags).unwrap();
+    let mut questions = 0;
+    let worker = loop {
+        let mut events = [MaybeUninit::uninit()];
+        let limit = Timespec { tv_sec: 2, tv_nsec: 0 };
+        assert_eq!(epoll::wait(&set, &mut events, Some(&limit)).unwrap().0.len(), 1, "nothing is told");
+        questions += 1;
+        if let Some(worker) = starting.try_finish().unwrap() {
+            break worker;
+        }
+    };
+    assert_eq!(worker.pid(), std::process::id());
+    assert!(questions > 2, "it took {questions}");
 }
 
 #[test]

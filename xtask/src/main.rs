@@ -1,7 +1,9 @@
 //! `cargo xtask test`: everything the project checks, as one command. `cargo xtask bench`: the comparison with other systems.
 //! `cargo xtask soak`: a million workers, with faults.
+//! `cargo xtask fuzz`: inputs that nobody has thought of.
 
 mod bench;
+mod fuzz;
 mod python;
 mod soak;
 mod steps;
@@ -16,6 +18,11 @@ fn main() -> ExitCode {
         Some(("test", options)) => test(options.get_flag("skip-fallbacks")),
         Some(("bench", options)) => bench::run(passed_on(options)),
         Some(("soak", options)) => soak::run(&passed_on(options).collect::<Vec<_>>()),
+        Some(("fuzz", options)) => {
+            let targets: Vec<&str> = options.get_many("target").into_iter().flatten().map(String::as_str).collect();
+            let targets = if targets.is_empty() { &fuzz::TARGETS[..] } else { &targets };
+            fuzz::run(targets, options.get_one("minutes").copied().unwrap_or(5), options.get_flag("keep"))
+        }
         _ => unreachable!("clap requires one of the subcommands"),
     };
     match result {
@@ -49,6 +56,16 @@ fn arguments() -> Command {
     let of_bench = "For the comparison: --quick, --full, --case NAME, --system NAME, --json FILE, --charts DIR";
     let of_soak =
         "For the soak: --short, --workers N, --faults-every N, --seconds N, --seed N, --soak NAME, --json FILE";
+    let target =
+        Arg::new("target").num_args(0..).value_parser(fuzz::TARGETS).help("Some of them; all if none is named");
+    let minutes = Arg::new("minutes")
+        .long("minutes")
+        .value_parser(value_parser!(u32))
+        .help("How long each is fuzzed; 5 if it is not said");
+    let keep = Arg::new("keep")
+        .long("keep")
+        .action(ArgAction::SetTrue)
+        .help("Put what is new into fuzz/corpus, which the tests replay");
     Command::new("cargo xtask")
         .bin_name("cargo xtask")
         .about("Tasks of this workspace")
@@ -70,6 +87,13 @@ fn arguments() -> Command {
                 .about("Starts a million workers, with faults, and then runs the tests that take long; `soak --help` tells more")
                 .disable_help_flag(true)
                 .arg(arguments.help(of_soak)),
+        )
+        .subcommand(
+            Command::new("fuzz")
+                .about(
+                    "Fuzzes what reads octets, and a real template (as root); takes a nightly compiler and cargo-fuzz",
+                )
+                .args([target, minutes, keep]),
         )
 }
 

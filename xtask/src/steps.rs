@@ -24,6 +24,9 @@ const FIXTURES: [(&str, &[&str]); 5] =
 /// An example outside of the workspace: nothing else needs its C library.
 const GLIB: &str = "examples/glib/Cargo.toml";
 
+/// The fuzz targets, which are built for good by a nightly compiler only.
+const FUZZ: &str = "fuzz/Cargo.toml";
+
 /// One command, and what it checks.
 pub(crate) struct Step {
     title: String,
@@ -62,10 +65,11 @@ fn formatting() -> Vec<Step> {
         steps.push(step.with([manifest(name)]).with(packages));
     }
     steps.push(Step::new("formatting of the example glib", ["fmt", "--check", "--manifest-path", GLIB]));
+    steps.push(Step::new("formatting of the fuzz targets", ["fmt", "--check", "--manifest-path", FUZZ]));
     steps
 }
 
-fn lints() -> [Step; 4] {
+fn lints() -> [Step; 5] {
     let deny = ["--", "-D", "warnings"];
     [
         Step::new("lints", ["clippy", "--workspace", "--all-targets"]).with(deny),
@@ -75,6 +79,12 @@ fn lints() -> [Step; 4] {
             .with(deny),
         Step::new("lints of the example glib", ["clippy", "--all-targets", "--manifest-path", GLIB])
             .target_directory("fixtures")
+            .with(deny),
+        Step::new("lints of the fuzz targets", ["clippy", "--manifest-path", FUZZ])
+            .target_directory("fuzz")
+            .variable("RUSTFLAGS", "--cfg fuzzing")
+            // Nothing is linked, so it need not be there.
+            .variable("CUSTOM_LIBFUZZER_PATH", "/libfuzzer.a")
             .with(deny),
     ]
 }

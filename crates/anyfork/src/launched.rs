@@ -39,6 +39,8 @@ pub(crate) struct Launched {
     pub(crate) waited: Duration,
     /// It has ended without a word. Until then its template is waited for, which knows why.
     last_word: Option<Instant>,
+    /// Whether the last question has left something unread.
+    has_more: bool,
 }
 
 /// When the process is ready.
@@ -104,6 +106,7 @@ impl Launched {
             is_child: false,
             waited: Duration::ZERO,
             last_word: None,
+            has_more: false,
         }
     }
 
@@ -191,6 +194,8 @@ impl Launched {
         if self.last_word.is_some() {
             // It is readable for ever now.
             watch.remove(socket);
+        } else if self.has_more {
+            watch.tell_again(socket)?;
         }
         let is_tried_again = self.last_word.is_some() || !self.orders.is_empty();
         watch.set_ticking(is_tried_again.then_some(TICK))
@@ -223,6 +228,7 @@ impl Launched {
     /// The process's one reply, if it has come. Never blocks.
     pub(crate) fn take_answer(&mut self, what: &str) -> Result<Answer> {
         self.push_on()?;
+        self.has_more = false;
         let mut reads = 0;
         while self.last_word.is_none() {
             let message = self.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
@@ -236,8 +242,11 @@ impl Launched {
             reads += 1;
             match self.inbox.fill_reply(socket, Blocking::No) {
                 Ok(Filled::Some) if reads < MOST_READ => {}
-                // The rest is there for the next question.
-                Ok(Filled::Some | Filled::Nothing) => return Ok(None),
+                Ok(Filled::Some) => {
+                    self.has_more = true;
+                    return Ok(None);
+                }
+                Ok(Filled::Nothing) => return Ok(None),
                 Ok(Filled::End) if self.announced.is_some() && self.confirmation == Confirmation::ByEnd => {
                     return Ok(self.announced.take());
                 }

@@ -54,7 +54,9 @@ impl Watch {
 
     /// Tells once more, also those who are told of changes only, that a descriptor is readable, if it is.
     pub(crate) fn tell_again(&self, fd: impl AsFd) -> io::Result<()> {
-        self.change(fd, EventFlags::IN)
+        // The kernel tells nothing of a change to what it still counts as ready, as nobody has asked this set in between.
+        self.remove(&fd);
+        self.add(fd, EventFlags::IN)
     }
 
     /// Watches a descriptor that is in it for something else.

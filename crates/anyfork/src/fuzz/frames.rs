@@ -57,34 +57,43 @@ fn may_be_cut(octets: &[u8], whole: &Split<'_>, cut: usize) {
 }
 
 /// The same frames come out of an inbox, with the descriptors that are theirs, in whatever pieces the octets come through a socket.
-pub(super) fn come_in_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>, whole: &Split<'_>, mut descriptors: usize) {
-    let (ours, theirs) = socket::pair().expect("a socket pair");
+pub(super) fn come_in_pieces<'a>(pieces: impl Iterator<Item = &'a [u8]>, whole: &Split<'_>, descriptors: usize) {
+    let sockets = socket::pair().expect("a socket pair");
     let mut inbox = Inbox::default();
-    let (came, is_malformed) = receive(&mut inbox, pieces, &vec![theirs.as_fd(); descriptors], [&ours, &theirs]);
-    let mut expected = whole.frames.iter();
+    let all: Vec<OwnedFd> = (0..descriptors).map(|_| socket::pair().expect("a socket pair").0).collect();
+    let (came, is_malformed) = receive(&mut inbox, pieces, &all, &sockets);
+    let (mut frames, mut files) = (whole.frames.iter(), all.iter().map(identity));
     for message in &came {
-        let frame = expected.next().expect("no frame that was not sent");
+        let frame = frames.next().expect("no frame that was not sent");
         assert_eq!(message.frame.get(), *frame);
         assert_eq!(message.descriptors.len(), usize::from(frame.descriptors));
-        descriptors -= message.descriptors.len();
+        let own = message.descriptors.iter().map(identity);
+        assert!(own.eq(files.by_ref().take(message.descriptors.len())), "descriptors come in their order");
     }
-    match expected.next() {
-        Some(frame) => assert!(is_malformed && usize::from(frame.descriptors) > descriptors, "{frame:?} was not read"),
+    let left = files.len();
+    match frames.next() {
+        Some(frame) => assert!(is_malformed && usize::from(frame.descriptors) > left, "{frame:?} was not read"),
         None => assert_eq!(is_malformed, whole.is_malformed),
     }
-    assert_eq!(inbox.descriptors().count(), descriptors, "descriptors are kept for the frames to come");
+    assert_eq!(inbox.descriptors().count(), left, "descriptors are kept for the frames to come");
+}
+
+/// Which file it is, of those that are open.
+fn identity(fd: &OwnedFd) -> u64 {
+    rustix::fs::fstat(fd).expect("an open file").st_ino
 }
 
 /// Sends the pieces one after the other, the descriptors with the first, and reads what there is after each. Says what came, and whether the end of it was malformed.
 fn receive<'a>(
     inbox: &mut Inbox,
     pieces: impl Iterator<Item = &'a [u8]>,
-    mut descriptors: &[BorrowedFd<'_>],
-    [ours, theirs]: [&OwnedFd; 2],
+    descriptors: &[OwnedFd],
+    (ours, theirs): &(OwnedFd, OwnedFd),
 ) -> (Vec<Message>, bool) {
+    let mut descriptors: Vec<BorrowedFd<'_>> = descriptors.iter().map(AsFd::as_fd).collect();
     let mut came = Vec::new();
     for piece in pieces {
-        let sent = socket::send(ours, piece, std::mem::take(&mut descriptors), Blocking::No);
+        let sent = socket::send(ours, piece, &std::mem::take(&mut descriptors), Blocking::No);
         assert_eq!(sent.expect("there is room"), piece.len());
         // As much at a time as it likes.
         while inbox.fill(theirs, Blocking::No).expect("a socket") == Filled::Some {}

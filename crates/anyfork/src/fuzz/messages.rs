@@ -57,7 +57,7 @@ pub fn replies(octets: &[u8]) {
 fn become_visible(reply: &Reply) {
     match reply {
         Reply::Exited(record) => drop(format!("{:?}", ExitStatus::of_record(record))),
-        Reply::Failed(failure) => assert!(!Error::reported(failure.clone()).to_string().is_empty()),
+        Reply::Failed(failure) => drop(Error::reported(failure.clone()).to_string()),
         _ => {}
     }
 }
