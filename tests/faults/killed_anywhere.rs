@@ -76,6 +76,7 @@ fn a_template() {
 }
 
 #[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds a child of the program cannot be waited for safely")]
 fn the_default_template() {
     killed_anywhere(DEFAULT_TEMPLATE, None, |step, told| match step {
         "template" | "fresh" | "program" => is_gone(told, &["ProcessGone", "TemplateGone"]),
