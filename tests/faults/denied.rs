@@ -29,7 +29,7 @@ fn denied(call: Sysno, mut check: impl FnMut(i32, &[(String, String)], &Made)) {
                 Verdict::Make
             }
         };
-        let command = Host::command(env!("CARGO_BIN_EXE_host"), &["intercepted", "3000"]);
+        let command = Host::command(env!("CARGO_BIN_EXE_host"), &["intercepted", "20000"]);
         let mut run = Intercepted::start(command, decide);
         run.host.fact("settled");
         run.go();
@@ -43,7 +43,10 @@ fn denied(call: Sysno, mut check: impl FnMut(i32, &[(String, String)], &Made)) {
         for (step, told) in &steps {
             assert_eq!(facts.get(&format!("again-{step}")), Some(told), "{step} the second time");
         }
-        within(SOON, "no zombies are left", || run.host.zombies().is_empty().then_some(()));
+        // Without pidfds a template that did not get ready cannot be waited for safely.
+        if !cfg!(anyfork_no_pidfd) {
+            within(SOON, "no zombies are left", || run.host.zombies().is_empty().then_some(()));
+        }
         run.go();
         run.host.finish();
         run.nobody_is_left_after(SOON);

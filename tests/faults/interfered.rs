@@ -186,7 +186,7 @@ impl Left {
         }
         run.it.go();
         run.it.host.fact("done");
-        let left = Left::of(&run);
+        let left = within(SOON, "all are waited for", || Some(Left::of(&run)).filter(|left| left.zombies == 0));
         run.end();
         left
     }

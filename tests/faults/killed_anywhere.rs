@@ -76,6 +76,10 @@ fn a_template() {
 }
 
 #[test]
+#[cfg_attr(
+    any(anyfork_no_pidfd, anyfork_no_pidfd_info),
+    ignore = "it cannot be waited for safely, and it depends on init how its workers ended"
+)]
 fn the_default_template() {
     killed_anywhere(DEFAULT_TEMPLATE, None, |step, told| match step {
         "template" | "fresh" | "program" => is_gone(told, &["ProcessGone", "TemplateGone"]),

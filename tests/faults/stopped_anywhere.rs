@@ -1,7 +1,7 @@
 //! A process is stopped at any of its system calls: every request has its answer by its deadline, and when the process goes on, all that was given up ends.
 
 use crate::interfered::{
-    BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, POLLED, PROGRAM, TEMPLATE, WORKER, unusual,
+    BOUND, DEFAULT_TEMPLATE, FRESH, Fault, IS_FORCED, Interfered, Left, POLLED, PROGRAM, TEMPLATE, WORKER, unusual,
 };
 use anyfork_tests::interception::{self, Verdict};
 use anyfork_tests::signal;
@@ -9,10 +9,10 @@ use rustix::process::Signal;
 use std::time::Duration;
 
 /// Of each step.
-const DEADLINE: Duration = Duration::from_millis(300);
+const DEADLINE: Duration = Duration::from_secs(1);
 
 /// One in so many calls, as each takes its deadlines.
-const SAMPLE: usize = 31;
+const SAMPLE: usize = if IS_FORCED { 1000 } else { 61 };
 
 /// `steps` are those that such a process may hold up.
 fn stopped_anywhere(role: &'static str, steps: &[&str], stride: usize) {

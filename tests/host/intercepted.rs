@@ -24,7 +24,8 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     anyfork_tests::interception::begin()?;
     Steps { prefix: "", deadline, file: &file }.all();
     pause("settled");
-    Steps { prefix: "again-", deadline, file: &file }.all();
+    // Nothing interferes any more.
+    Steps { prefix: "again-", deadline: LONG, file: &file }.all();
     pause("done");
     Ok(())
 }

@@ -109,10 +109,8 @@ impl<F: FnMut(&Call) -> Verdict> Supervisor<F> {
                 Verdict::Make => self.listener.answer(&told, Answer::Make),
                 Verdict::Fail(errno) => self.listener.answer(&told, Answer::Fail(errno)),
                 Verdict::Kill => self.signal(&told, Signal::KILL),
-                Verdict::Stop => {
-                    // The wait for the answer is interrupted; the call is told again when the process is continued.
-                    self.signal(&told, Signal::STOP);
-                }
+                // The wait for the answer is interrupted; the call is told again when the process is continued.
+                Verdict::Stop => self.signal(&told, Signal::STOP),
             }
         }
     }

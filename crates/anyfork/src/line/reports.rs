@@ -6,7 +6,7 @@ use crate::channel::{Descriptors, Filled, Inbox};
 use crate::error::Error;
 use crate::status::ExitStatus;
 use crate::sys::receive::Along;
-use crate::sys::socket::{self, Blocking};
+use crate::sys::socket::Blocking;
 use crate::wire::Reply;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -64,29 +64,23 @@ impl Line {
             match incoming.inbox.fill(&self.socket, Blocking::No) {
                 Ok(Filled::Some) => {}
                 Ok(Filled::Nothing) => break,
-                Ok(Filled::End) => incoming.closed = true,
-                Err(_) => self.break_off(&mut incoming),
+                Ok(Filled::End) | Err(_) => incoming.closed = true,
             }
             while let Some(message) = incoming.inbox.next().transpose() {
                 let Ok(message) = message else {
-                    self.break_off(&mut incoming);
+                    incoming.closed = true;
                     break;
                 };
                 match Reply::parse(message.frame.get()) {
                     Ok(reply) => self.take_in(&mut incoming, reply, message.descriptors),
-                    Err(_) => self.break_off(&mut incoming),
+                    // Not a template: nothing it says can be trusted.
+                    Err(_) => incoming.closed = true,
                 }
             }
         }
         if incoming.closed {
             self.wait_for_child();
         }
-    }
-
-    /// Not a template: nothing it says can be trusted. It is to end, so that it can be waited for.
-    fn break_off(&self, incoming: &mut Incoming) {
-        incoming.closed = true;
-        socket::shut(&self.socket);
     }
 
     fn take_in(&self, incoming: &mut Incoming, reply: Reply, mut descriptors: Descriptors) {
