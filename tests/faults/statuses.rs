@@ -16,6 +16,10 @@ fn resident(pid: u32) -> u64 {
 
 /// More than any pipe or signal queue holds, while the template cannot wait for any of them; then it can, and the program does not listen.
 #[test]
+#[cfg_attr(
+    any(anyfork_no_clone_into_cgroup, anyfork_no_close_range, anyfork_no_unshare),
+    ignore = "nothing in it depends on that, and it takes seconds"
+)]
 fn nine_thousand_exits_at_once_are_all_told_to_a_program_that_listens_late() {
     const COUNT: usize = 9000;
     if getrlimit(Resource::Nofile).maximum.is_some_and(|most| most < COUNT as u64 + 200) {

@@ -22,7 +22,7 @@ int main(int count, char **arguments) {
     int lines = atoi(arguments[1]), stay = strcmp(arguments[2], "hop") != 0, heavy = !strcmp(arguments[2], "heavy");
     if (heavy) memset(malloc(100 << 20), 1, 100 << 20);
     int pause = atoi(arguments[3]);
-    time_t end = now() + 18;
+    time_t end = now() + 60;
     while (lines-- > 0)
         if (fork() == 0) {
             while (now() < end) {
