@@ -107,9 +107,8 @@ pub(crate) fn keep_only(_proof: &SingleThread, is_allowed: impl Fn(&[u8]) -> boo
             *last = std::ptr::null_mut();
         }
     }
-    wipe_elsewhere(&elsewhere)?;
     wipe_between(block, kept);
-    Ok(())
+    wipe_elsewhere(&elsewhere)
 }
 
 /// Where the kernel put the environment: proc_pid_stat(5), fields 50 and 51.

@@ -103,14 +103,17 @@ pub(crate) fn try_hang_up(pidfd: impl AsFd) -> Availability {
 /// The number of the process that a descriptor means. `None`: there is none any more, or none that this process could name or send a signal
 /// (pid_namespaces(7)). An error if it is no pidfd, or if nobody here can tell.
 pub(crate) fn number(pidfd: impl AsFd) -> io::Result<Option<u32>> {
-    if let Ok(info) = info(&pidfd, 0)
-        && info.pid[0] != 0
-    {
-        return Ok(Some(info.pid[0]));
+    match info(&pidfd, 0) {
+        Ok(Info { pid: [number, ..], .. }) if number != 0 => Ok(Some(number)),
+        // Older kernels, and processes that have been waited for.
+        _ => number_in_proc(pidfd),
     }
-    // Older kernels, and processes that have been waited for: "Pid:" is 0 or less where there is none.
+}
+
+fn number_in_proc(pidfd: impl AsFd) -> io::Result<Option<u32>> {
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd()))?;
     let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse::<i32>().ok());
+    // 0: it has none here; -1: it has been waited for.
     let number = number.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     Ok(u32::try_from(number).ok().filter(|number| *number != 0))
 }
@@ -204,4 +207,30 @@ fn is_of_this_user(pid: u32) -> bool {
         line.split_ascii_whitespace().skip(1).all(|id| Some(id) == line.split_ascii_whitespace().nth(1))
     };
     own.is_some() && own == ids(format!("/proc/{pid}/status")) && own.iter().flatten().all(uniform)
+}
+
+#[cfg(test)]
+#[cfg(not(anyfork_no_pidfd))]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::process::Command;
+
+    #[test]
+    fn a_pidfd_tells_whose_it_is_until_that_has_been_waited_for() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pidfd = of(child.id()).unwrap();
+        assert_eq!(number(&pidfd).unwrap(), Some(child.id()));
+        assert_eq!(number_in_proc(&pidfd).unwrap(), Some(child.id()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(number(&pidfd).unwrap(), None);
+    }
+
+    #[test]
+    fn nothing_else_is_a_pidfd() {
+        for path in ["/dev/null", "/proc/self", "/proc/self/status", "/"] {
+            assert!(number(File::open(path).unwrap()).is_err(), "{path}");
+        }
+    }
 }
