@@ -4,8 +4,10 @@ use super::plain::start;
 use super::tally::Tally;
 use super::window::drive;
 use super::{Outcome, setting};
+use crate::family;
 use anyfork::Process;
 use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
 
 /// How many wait: fewer than are in flight, so that some starts find none.
 const SPARES: RangeInclusive<usize> = 4..=16;
@@ -16,6 +18,12 @@ pub(super) fn run(tally: &Tally) -> Outcome {
     template.spares(SPARES)?;
     drive(tally, u64::MAX, |number| start(&template, number));
     template.spares(0..=0)?;
+    // Those that were on their way end when the program looks.
+    let until = Instant::now() + tally.patience;
+    while !family::children(template.pid()).is_empty() && Instant::now() < until {
+        template.spares_waiting();
+        std::thread::sleep(Duration::from_millis(5));
+    }
     setting::end(tally);
     Ok(())
 }
