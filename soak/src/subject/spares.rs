@@ -4,7 +4,6 @@ use super::plain::start;
 use super::tally::Tally;
 use super::window::drive;
 use super::{Outcome, setting};
-use crate::family;
 use anyfork::Process;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -17,13 +16,14 @@ pub(super) fn run(tally: &Tally) -> Outcome {
     setting::begin(Some(&template), |number| start(&template, number).wait()?.wait().map(drop))?;
     template.spares(SPARES)?;
     drive(tally, u64::MAX, |number| start(&template, number));
-    template.spares(0..=0)?;
-    // Those that were on their way end when the program looks.
+    // When all wait that were ordered, none is on its way: such a one would only end when the program looks.
+    let all = *SPARES.end();
+    template.spares(all..=all)?;
     let until = Instant::now() + tally.patience;
-    while !family::children(template.pid()).is_empty() && Instant::now() < until {
-        template.spares_waiting();
+    while template.spares_waiting() < all && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(5));
     }
+    template.spares(0..=0)?;
     setting::end(tally);
     Ok(())
 }
