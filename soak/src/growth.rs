@@ -8,8 +8,9 @@ use crate::slope::Series;
 use crate::snapshot::Residents;
 use std::collections::BTreeMap;
 
-/// One part in so many is there to warm up.
+/// One part in so many is there to warm up, but so many workers at least.
 const WARM_UP: u64 = 10;
+const FEWEST: u64 = 2000;
 
 /// Bytes that are no leak: pages that are touched late.
 const ALLOWANCE: f64 = 32_768.0;
@@ -44,11 +45,12 @@ impl Growth {
         }
     }
 
-    /// Of those that were there from the beginning to the end, as far as anything can be told.
+    /// Of those that were there from the beginning to the end, if it was long enough for anything to be told.
     pub(crate) fn tell(&self, workers: u64, report: &mut Report) {
         for ((name, _), series) in &self.series {
-            let series = series.after(workers / WARM_UP);
-            let Some(slope) = series.slope().filter(|_| series.span() > 0.5 * workers as f64) else { continue };
+            let series = series.after(FEWEST.max(workers / WARM_UP));
+            let is_long = series.span() >= (workers as f64 / 2.0).max(FEWEST as f64);
+            let Some(slope) = series.slope().filter(|_| is_long) else { continue };
             report.figure(format!("bytes for each creation in the {name}"), slope);
             report.figure(format!("bytes that the {name} has grown by"), series.grown());
             if series.leaks(self.allowance) {

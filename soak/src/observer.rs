@@ -159,6 +159,8 @@ impl<'a> Observer<'a> {
 
     fn pause(&mut self, name: String) {
         if name == "end" {
+            let all = self.report.get("workers").unwrap_or_default() as u64;
+            self.growth.iter_mut().for_each(|growth| growth.look(all, &self.residents));
             self.see_nobody_else();
             self.see_descriptors();
         }

@@ -26,7 +26,7 @@ fn found(mutant: &str, soak: &str, workers: u32) -> Vec<String> {
 
 #[test]
 fn without_a_mutant_nothing_is_found() {
-    assert_eq!(found("none:1", "plain", 2000), [""; 0]);
+    assert_eq!(found("none:1", "plain", 6000), [""; 0]);
     assert_eq!(found("none:1", "faults", 2000), [""; 0]);
 }
 
@@ -71,12 +71,12 @@ fn a_descriptor_that_a_template_does_not_close_is_found() {
 
 #[test]
 fn memory_that_the_program_does_not_free_is_found() {
-    assert_eq!(found("Leak:5", "plain", 4000), ["memory"]);
+    assert_eq!(found("Leak:5", "plain", 6000), ["memory"]);
 }
 
 #[test]
 fn memory_that_a_template_does_not_free_is_found() {
-    assert_eq!(found("LeakInTemplate:5", "plain", 4000), ["memory"]);
+    assert_eq!(found("LeakInTemplate:5", "plain", 6000), ["memory"]);
 }
 
 #[test]

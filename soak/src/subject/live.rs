@@ -54,6 +54,7 @@ pub(super) fn run(task: &Task, tally: &Tally) -> Outcome {
     let kept = start_all(&template, &gate, tally, most);
     tell(&Word::Figure("live at once".into(), kept.len() as f64));
     pause("full");
+    let opened = Instant::now();
     drop(open);
     for (number, before, kept) in kept {
         let due = Instant::now() + tally.patience;
@@ -64,6 +65,7 @@ pub(super) fn run(task: &Task, tally: &Tally) -> Outcome {
         tally.returned("the wait for an end", due);
         tally.ended(number, before, end, Ok(()));
     }
+    tell(&Word::Figure("seconds until all have been told of that end at once".into(), opened.elapsed().as_secs_f64()));
     drop(gate);
     setting::end(tally);
     Ok(())

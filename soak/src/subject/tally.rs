@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The observer is told of every so many.
+/// The observer is told of every so many, and of so many times at least.
 const TELL_EVERY: u64 = 1000;
+const TELL_TIMES: u64 = 100;
 
 /// So many of one kind are told; after that they are only counted.
 const MOST_TOLD: u64 = 20;
@@ -192,7 +193,7 @@ impl Tally {
 
     fn told(&self) {
         let count = self.told.fetch_add(1, Relaxed) + 1;
-        if count.is_multiple_of(TELL_EVERY) {
+        if count.is_multiple_of((self.workers / TELL_TIMES).clamp(1, TELL_EVERY)) {
             tell(&Word::Count(count));
         }
     }

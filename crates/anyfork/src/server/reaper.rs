@@ -20,6 +20,9 @@ const FEW: usize = 64;
 /// A search of all may take one part in this many of the time.
 const SHARE: u32 = 20;
 
+/// But the end of a child is searched for at the latest after so long: a search takes long when it finds thousands, or when the machine is busy, and the next one must not wait for twenty times that.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Child {
     /// The id of its fork order. `None` if the order came from an earlier owner, who is not told any more.
@@ -93,7 +96,7 @@ impl Reaper {
             if self.children.len() <= FEW {
                 return self.search(&mut report);
             }
-            self.search_at.get_or_insert_with(|| Instant::now() + self.search_took * SHARE);
+            self.search_at.get_or_insert_with(|| Instant::now() + pause_after(self.search_took));
         }
         if self.search_at.is_some_and(|at| at <= Instant::now()) {
             let start = Instant::now();
@@ -141,9 +144,20 @@ impl Reaper {
     }
 }
 
+/// How long no search may follow one that took that long.
+fn pause_after(search: Duration) -> Duration {
+    search.saturating_mul(SHARE).min(PATIENCE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_search_that_took_long_does_not_put_the_next_one_off_for_long() {
+        assert_eq!(pause_after(Duration::from_millis(10)), Duration::from_millis(200));
+        assert_eq!(pause_after(Duration::from_secs(5)), PATIENCE);
+    }
 
     #[test]
     fn a_table_that_was_large_becomes_small_again() {
