@@ -36,8 +36,5 @@ mod ends;
 #[path = "attributes/together.rs"]
 mod together;
 
-#[path = "attributes/secrets.rs"]
-mod secrets;
-
 #[path = "attributes/prepared.rs"]
 mod prepared;

@@ -10,6 +10,8 @@ fn ends_truly(origin: &str) {
     let overflow = host.fact("overflow");
     assert!(matches!(overflow.as_str(), "-1 11" | "-1 6"), "{overflow}");
     assert_eq!(host.fact("exit"), "7 -1");
+    assert_eq!(host.fact("_exit"), "8 -1");
+    assert_eq!(host.fact("quick_exit"), "9 -1");
     assert_eq!(host.fact("error"), "1 -1");
     assert_eq!(host.fact("killed"), "-1 9");
     host.finish();

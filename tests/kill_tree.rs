@@ -22,7 +22,6 @@ use anyfork_tests::{LONG, wait_until};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{PipeReader, pipe};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
 
 /// A running program whose descendants can be recognised. Dropping it kills what a test has left.
 struct Marked {
@@ -58,14 +57,12 @@ impl Marked {
         polls[0].revents().contains(PollFlags::HUP)
     }
 
-    /// Kills the tree: nothing is left when that returns, and it takes a moment only.
+    /// Kills the tree: nothing is left when that returns, which is an error if it takes too long.
     fn is_killed(&mut self) {
-        let begin = Instant::now();
         self.child.kill_tree().unwrap();
         let left = self.processes();
         assert!(left.is_empty(), "{left:?} are left");
         assert!(self.is_gone(), "somebody is left who comes and goes");
-        assert!(begin.elapsed().as_secs() < 5, "{:?}", begin.elapsed());
         assert_eq!(self.child.wait().unwrap().signal(), Some(libc::SIGKILL));
     }
 }

@@ -1,6 +1,9 @@
 //! What the tests share: the host program as a child that can be talked to, killed and disturbed, looking at processes, and
 //! waiting for a condition.
 
+#[path = "support/interception/mod.rs"]
+pub mod interception;
+
 #[path = "support/processes.rs"]
 mod processes;
 
@@ -91,11 +94,23 @@ impl Host {
             let Ok(line) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) else {
                 panic!("the host never told {key:?}; it told {:?} and wrote: {}", self.facts, self.errors())
             };
-            self.output += &format!("{line}\n");
-            let (key, value) = line.split_once(' ').unwrap_or((&line, ""));
-            self.facts.insert(key.to_owned(), value.to_owned());
+            self.note(&line);
         }
         self.facts[key].clone()
+    }
+
+    fn note(&mut self, line: &str) {
+        self.output += &format!("{line}\n");
+        let (key, value) = line.split_once(' ').unwrap_or((line, ""));
+        self.facts.insert(key.to_owned(), value.to_owned());
+    }
+
+    /// All that the host has told so far.
+    pub fn facts(&mut self) -> &BTreeMap<String, String> {
+        while let Ok(line) = self.lines.try_recv() {
+            self.note(&line);
+        }
+        &self.facts
     }
 
     /// A fact that is a number.
@@ -117,8 +132,18 @@ impl Host {
     /// Waits for the ordinary end of the host.
     pub fn finish(&mut self) {
         self.fact("end");
-        let status = within(LONG, "the end of the host", || self.child.try_wait().unwrap());
+        let status = within(LONG, "the end of the host", || self.try_wait());
         assert!(status.success(), "{status}: {}", self.errors());
+    }
+
+    /// How the host has ended, if it has.
+    pub fn try_wait(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
+    /// Whether it has told anything, to be asked at its end.
+    pub fn told_anything(&self) -> bool {
+        self.lines.recv_timeout(LONG).is_ok()
     }
 
     /// Kills the host as `kill -9` does, and waits for it.

@@ -23,6 +23,16 @@ fn answers_wait_while_too_many_descriptors_are_under_way() {
 }
 
 #[test]
+fn orders_wait_while_too_many_descriptors_are_under_way() {
+    let Some(user) = fresh_user() else { return };
+    let mut host = host!("limits", "orders-under-way", &user.to_string());
+    assert!(host.number("kept") > 400, "all were taken: too few for this test");
+    assert_eq!(host.number("right"), 5);
+    assert_eq!(host.fact("left"), "false");
+    host.finish();
+}
+
+#[test]
 fn a_fork_that_fails_is_one_failed_request() {
     let Some(user) = fresh_user() else { return };
     let mut host = host!("limits", "processes", &user.to_string());
@@ -90,9 +100,21 @@ fn a_host_without_free_descriptors_gets_an_error_and_works_again() {
         }
         assert!(results.starts_with("System") && results.ends_with("none"), "{key}: {results}");
         assert_eq!(host.fact(&format!("{key}-again")), "none");
+        // The first start brings the default template.
+        assert_eq!(host.fact(&format!("{key}-left")), (key == "first").to_string(), "descriptors left by {key}");
     }
     host.fact("done");
     anyfork_tests::within(anyfork_tests::LONG, "no zombies are left", || host.zombies().is_empty().then_some(()));
     host.go();
+    host.finish();
+}
+
+#[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "trees are killed by pidfds")]
+fn a_tree_is_killed_as_a_whole_or_there_is_an_error() {
+    let mut host = host!("limits", "kill-tree");
+    let results = host.fact("killed");
+    assert!(results.split('|').all(|result| matches!(result, "0 left" | "System")), "{results}");
+    assert!(results.starts_with("System") && results.ends_with("0 left"), "{results}");
     host.finish();
 }

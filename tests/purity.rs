@@ -13,6 +13,30 @@ fn a_host_gets_no_thread_no_handler_and_one_child() {
     host.finish();
 }
 
+/// Nobody but those who were given an end can talk to a template.
+#[test]
+fn no_socket_has_a_name() {
+    let mut host = host!("owner", &anyfork_tests::Scratch::new("sockets"), "plain");
+    host.fact("ready");
+    let sockets = std::fs::read_to_string("/proc/net/unix").unwrap();
+    let inode_of_named = |line: &str| {
+        let mut fields = line.split_whitespace().skip(6).map(str::to_owned);
+        fields.next().zip(fields.next()).map(|(inode, _name)| inode)
+    };
+    let named: Vec<String> = sockets.lines().skip(1).filter_map(inode_of_named).collect();
+    let family = host.family();
+    assert!(family.len() > 10, "{family:?}");
+    for pid in family {
+        let files = anyfork_tests::open_files(pid).into_iter();
+        for socket in files.filter(|file| file.starts_with("14:")) {
+            let inode = socket.rsplit(':').next().unwrap();
+            assert!(!named.iter().any(|named| named == inode), "{}: {inode}", anyfork_tests::title(pid));
+        }
+    }
+    host.go();
+    host.finish();
+}
+
 fn works_in_a_worker(origin: &str) {
     let mut host = host!("purity", "recursive", origin);
     assert_eq!(host.number("code"), 3);
@@ -45,7 +69,20 @@ fn a_worker_of_an_early_template_starts_workers_of_its_own() {
 
 #[test]
 fn handles_in_a_fork_of_the_program_are_inert() {
-    let mut host = host!("foreign");
+    are_inert(host!("foreign"));
+}
+
+/// Both are number 1, each in a namespace of its own.
+#[test]
+fn handles_in_a_fork_with_the_number_of_the_program_are_inert() {
+    if rustix::process::geteuid().is_root() {
+        are_inert(host!("foreign", "same-number"));
+    } else {
+        anyfork_tests::skipped("it takes root to make namespaces");
+    }
+}
+
+fn are_inert(mut host: anyfork_tests::Host) {
     for what in ["wait", "try_wait", "exited", "signal", "kill", "fork", "start", "prepared"] {
         assert_eq!(host.fact(what), "foreign", "{what}");
     }

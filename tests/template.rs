@@ -38,6 +38,12 @@ fn forks_for_us(mut socket: UnixStream, template: OwnedFd) -> Result<(), String>
     worker.wait().map_err(|error| error.to_string())?.success().then_some(()).ok_or("failed".to_owned())
 }
 
+/// And ends without a word to it.
+#[anyfork::entry]
+fn takes_it_along(template: OwnedFd) {
+    std::mem::forget(Template::from_fd(template).unwrap());
+}
+
 #[anyfork::entry]
 fn finishes_for_us(mut socket: UnixStream, process: OwnedFd) -> Result<(), String> {
     let process = Process::from_fd(process).map_err(|error| error.to_string())?;
@@ -166,6 +172,21 @@ fn a_template_with_unread_reports_can_be_given_too_and_obeys_its_new_owner_alone
     let worker = Process::new().fd(fd).blocking_socket(true).run(forks_for_us).unwrap();
     assert_eq!(answer(&worker), "given");
     assert!(worker.wait().unwrap().success());
+}
+
+/// Those below end with the program that made them.
+#[test]
+fn templates_below_one_that_was_given_away_do_not_end_with_its_new_owner() {
+    let template = Process::new().call(load, ["given"]).template().unwrap();
+    let pid = template.pid();
+    let below = template.fork().call(load, ["below"]).template().unwrap();
+    let free = template.fork().kill_on_drop(true).run(wait_for_end).unwrap();
+    let fd = template.into_fd().unwrap();
+    assert!(Process::new().fd(fd).run(takes_it_along).unwrap().wait().unwrap().success());
+    let gone = || !anyfork_tests::lives(pid);
+    assert!(anyfork_tests::wait_until(Duration::from_secs(1), gone), "it ends with its new owner");
+    assert_eq!(answer(&below.fork().blocking_socket(true).run(loaded).unwrap()), "given,below");
+    assert!(free.try_wait().unwrap().is_none());
 }
 
 #[test]

@@ -58,6 +58,23 @@ fn workers_of_a_dropped_template_made_here_tell_how_they_ended() {
 }
 
 #[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds a child of the program cannot be waited for safely")]
+fn a_template_made_here_that_ends_late_is_waited_for_when_anyfork_is_used_next() {
+    let mut host = host!("zombies", "kept-template-here");
+    host.fact("dropped");
+    let (template, worker) = (host.number("template"), host.number("worker"));
+    assert!(lives(template) && lives(worker));
+    host.go();
+    host.fact("ended");
+    all_end_soon(&[worker, template]);
+    host.go();
+    host.fact("used-next");
+    assert!(stat(template).is_none(), "it is a zombie");
+    host.go();
+    host.finish();
+}
+
+#[test]
 fn a_dropped_worker_goes_on_or_is_killed_as_it_was_told() {
     let witness = Scratch::new("dropped");
     let mut host = host!("zombies", "dropped-workers", &witness);

@@ -2,7 +2,9 @@
 
 use anyfork::{Error, ErrorKind, Template, Worker};
 use anyfork_conformance::{Subject, end, has_ended, park, release, run, text};
-use anyfork_tests::{LONG, SOON, all_end_soon, children, descriptors, lives, open_files, signal, stop, wait_until};
+use anyfork_tests::{
+    LONG, SOON, all_end_soon, children, descriptors, fresh_user, lives, open_files, signal, stop, wait_until,
+};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use std::fs::File;
 
@@ -40,8 +42,7 @@ fn set_limit(pid: u32, resource: Resource, current: Option<u64>) {
 
 /// A template of a user without other processes, whom limits concern.
 pub(crate) fn template_of_a_fresh_user<S: Subject>() -> (Template<S::Server>, u32) {
-    assert!(rustix::process::geteuid().is_root(), "it takes root to become a user without other processes");
-    let user = 1_000_000 + std::process::id() % 1_000_000;
+    let user = fresh_user().expect("it takes root to become a user without other processes");
     (S::process().call(S::name("become_user"), [user]).template().unwrap(), user)
 }
 

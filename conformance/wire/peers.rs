@@ -18,7 +18,7 @@ const PYTHON_BOOT: &str = "import sys; path = sys.path[:]; sys.path[:] = filter(
 pub(crate) const PYTHON_FUNCTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/servers/functions.py");
 
 /// The version of the protocol.
-pub(crate) const VERSION: u16 = 4;
+pub(crate) const VERSION: u16 = 5;
 
 /// A process at the other end of a socket.
 pub(crate) struct Raw {

@@ -340,7 +340,7 @@ pub(crate) fn other_orders_for_programs_are_answered<P: Peer>() {
     let payload = [&1u64.to_le_bytes()[..], &[FREE]].concat();
     let mut orders = vec![frame(SPAWN, 1, &[&payload[..], b"not a program"].concat())];
     if P::NAME != "native" {
-        orders.push(frame(EXEC, 1, &[&payload[..], &[0; 16]].concat()));
+        orders.push(frame(EXEC, 1, &[&payload[..], &[0; 17]].concat()));
     }
     for order in orders {
         let (socket, theirs) = UnixStream::pair().unwrap();

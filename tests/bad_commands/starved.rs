@@ -1,17 +1,13 @@
 //! A template or a host that may have no more processes or descriptors: one start fails, the next one works.
 
-use super::commands::root;
 use super::oracle::Oracle;
 use anyfork::{Command, ErrorKind, Limit};
-use anyfork_tests::{LONG, SOON, descriptors, host, within};
+use anyfork_tests::{LONG, SOON, descriptors, fresh_user, host, within};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 
 #[test]
 fn a_process_too_many_is_one_failed_start() {
-    if !root() {
-        return;
-    }
-    let user = 1_000_000 + std::process::id() % 1_000_000;
+    let Some(user) = fresh_user() else { return };
     let mut host = host!("bad_commands", "processes", &user.to_string());
     host.fact("look-before");
     let templates = [host.number("template"), host.default_template()];

@@ -1,9 +1,17 @@
 //! Templates that are killed, stopped or starved: each request gets its answer in time, and live workers go on.
 
-use anyfork_tests::{Host, LONG, Scratch, all_end_soon, children, host, lives, signal, stat, stop, within};
+use anyfork_tests::{Host, LONG, Scratch, all_end_soon, host, signal, stat, stop, within};
 use rustix::process::Signal;
 use std::path::Path;
 use std::time::Duration;
+
+/// No process but the host and its default template, dead or alive, and no descriptor.
+fn nothing_is_left(host: &mut Host) {
+    host.fact("look-after");
+    within(LONG, "host and default template are left", || host.has_only_its_template().then_some(()));
+    assert_eq!(host.number("left"), 0, "descriptors");
+    host.go();
+}
 
 #[test]
 #[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds signals go through the template, which is gone")]
@@ -24,6 +32,7 @@ fn a_killed_template_fails_what_is_in_flight_and_its_workers_go_on() {
     assert_eq!(host.fact("dead"), "15");
     assert_eq!(host.fact("codes"), "20 21 22");
     assert_eq!(host.fact("another"), "true");
+    nothing_is_left(&mut host);
     host.finish();
 }
 
@@ -43,10 +52,8 @@ fn a_killed_default_template_is_started_again() {
     assert_eq!(host.fact("codes"), "20 21 22");
     assert_eq!(host.fact("template-works"), "true");
     assert_eq!(host.fact("codes-below"), "20 21 22");
-    host.fact("done");
+    nothing_is_left(&mut host);
     assert!(stat(first).is_none(), "the killed one is a zombie");
-    assert_ne!(host.default_template(), first);
-    host.go();
     host.finish();
 }
 
@@ -103,26 +110,4 @@ fn a_start_that_was_dropped_never_starts() {
 fn a_preparation_that_was_dropped_never_begins() {
     let witness = Scratch::new("dropped-call");
     stops(host!("faults", "dropped-while-stopped", "call", &witness), "template", &witness);
-}
-
-#[test]
-fn a_thousand_exits_at_once_are_all_told() {
-    const COUNT: usize = 1000;
-    let mut host = host!("exits", &COUNT.to_string());
-    host.fact("stop-it");
-    let template = host.number("template");
-    let workers = children(template);
-    assert_eq!(workers.len(), COUNT);
-    stop(template);
-    host.go();
-    host.fact("continue-it");
-    within(LONG, "all have ended", || (!workers.iter().any(|pid| lives(*pid))).then_some(()));
-    assert_eq!(children(template).len(), COUNT, "nobody should have waited for them yet");
-    host.go();
-    signal(template, Signal::CONT);
-    assert_eq!(host.number("right"), COUNT as u32);
-    host.fact("done");
-    within(LONG, "no zombies are left", || children(template).is_empty().then_some(()));
-    host.go();
-    host.finish();
 }

@@ -14,7 +14,8 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     match arguments {
         ["worker", kind] => worker(kind),
         ["starts"] => starts(),
-        ["closed", kind] => closed(kind),
+        ["closed", kind] => closed(kind, "012"),
+        ["closed", kind, numbers] => closed(kind, numbers),
         _ => Err("descriptors of what?".into()),
     }
 }
@@ -98,11 +99,11 @@ fn start_all_kinds(round: u32, template: &Template, here: &Template) -> Outcome 
     Ok(())
 }
 
-/// Standard input, output and error are closed before anyfork is used first. The facts go out elsewhere.
-fn closed(kind: &str) -> Outcome {
+/// Some of standard input, output and error are closed before anyfork is used first. The facts go out elsewhere.
+fn closed(kind: &str, numbers: &str) -> Outcome {
     let mut input = BufReader::new(File::from(fcntl_dupfd_cloexec(rustix::stdio::stdin(), 100)?));
     let mut output = File::from(fcntl_dupfd_cloexec(rustix::stdio::stdout(), 100)?);
-    for number in 0..=2 {
+    for number in numbers.bytes().map(|digit| i32::from(digit - b'0')) {
         // SAFETY: nothing in this program reads or writes these from now on.
         unsafe { libc::close(number) };
     }

@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
 fn ways(kind: &str) -> Outcome {
     let (first, template) = origin(kind)?;
     drop(first);
-    for way in ["return", "panic", "abort", "overflow", "exit", "error", "killed"] {
+    for way in ["return", "panic", "abort", "overflow", "exit", "_exit", "quick_exit", "error", "killed"] {
         let process = match (kind, &template) {
             ("exec", _) => Process::exec(),
             (_, Some(template)) => template.fork(),
@@ -39,12 +39,20 @@ fn end(way: String) -> Result<(), String> {
         "abort" => std::process::abort(),
         "overflow" => println!("{}", overflow(1)),
         "exit" => std::process::exit(7),
+        // SAFETY: no preconditions.
+        "_exit" => unsafe { libc::_exit(8) },
+        // SAFETY: no preconditions.
+        "quick_exit" => unsafe { quick_exit(9) },
         "error" => return Err("an error on purpose".into()),
         // SAFETY: raise(3) has no preconditions.
         "killed" => drop(unsafe { libc::raise(libc::SIGKILL) }),
         _ => {}
     }
     Ok(())
+}
+
+unsafe extern "C" {
+    fn quick_exit(code: libc::c_int) -> !;
 }
 
 #[allow(unconditional_recursion)]

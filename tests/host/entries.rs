@@ -2,7 +2,7 @@
 
 use anyfork::Inputs;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{PipeReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,6 +26,13 @@ pub(crate) fn go_on_after_eof(mut socket: UnixStream, witness: String) {
 /// Ends with this exit code.
 #[anyfork::entry]
 pub(crate) fn exit_with(code: u8) -> ExitCode {
+    code.into()
+}
+
+/// Stays until nobody has the other end of a pipe, and ends with this exit code.
+#[anyfork::entry]
+pub(crate) fn stay_until_end(code: u8, mut pipe: PipeReader) -> ExitCode {
+    let _ = pipe.read(&mut [0]);
     code.into()
 }
 
@@ -59,7 +66,7 @@ pub(crate) fn linger() {
     std::thread::sleep(Duration::from_secs(60));
 }
 
-fn note(path: &str, text: &str) {
+pub(crate) fn note(path: &str, text: &str) {
     let temporary = format!("{path}.{}", std::process::id());
     if File::create(&temporary).and_then(|mut file| file.write_all(text.as_bytes())).is_ok() {
         let _ = std::fs::rename(temporary, path);

@@ -1,7 +1,7 @@
-//! Many workers that end at once, while their template is stopped.
+//! Many workers that end at once, while their template is stopped, and this program does not listen.
 
-use crate::{Outcome, parked, pause, release, say};
-use anyfork::Process;
+use crate::{Outcome, entries, pause, say};
+use anyfork::{Exited, Process, Starting, Template, Worker};
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
@@ -11,18 +11,30 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     setrlimit(Resource::Nofile, limit)?;
     let template = Process::new().template()?;
     say("template", template.pid());
-    let count: usize = count.parse()?;
-    let workers = (0..count).map(|_| parked(template.fork())).collect::<Result<Vec<_>, _>>()?;
+    let (ends, lives_on) = std::io::pipe()?;
+    let exited = start(&template, &ends, count.parse()?)?;
     pause("stop-it");
-    for (number, (worker, _)) in workers.iter().enumerate() {
-        release(worker, (number % 251) as u8);
-    }
-    pause("continue-it");
+    drop(lives_on);
+    pause("asleep");
     let mut right = 0;
-    for (number, (worker, _)) in workers.iter().enumerate() {
-        right += usize::from(worker.wait()?.code() == Some((number % 251) as i32));
+    for (number, exited) in exited.into_iter().enumerate() {
+        right += usize::from(exited.wait()?.code() == Some((number % 251) as i32));
     }
     say("right", right);
-    pause("done");
+    say("another", template.fork().run(entries::nothing)?.wait()?.success());
     Ok(())
+}
+
+/// Of each the descriptor of its end alone is kept.
+fn start(template: &Template, ends: &std::io::PipeReader, count: usize) -> anyfork::Result<Vec<Exited>> {
+    let mut all = Vec::new();
+    while all.len() < count {
+        let some = all.len()..count.min(all.len() + 64);
+        let starting: Vec<Starting<Worker>> =
+            some.map(|number| template.fork().arg(number % 251).fd(ends).start(entries::stay_until_end)).collect();
+        for starting in starting {
+            all.push(starting.wait()?.exited());
+        }
+    }
+    Ok(all)
 }

@@ -2,16 +2,28 @@
 
 use crate::{Outcome, entries, list, parked, pause, release, say};
 use anyfork::{Error, Process, Starting, Template, Worker};
+use anyfork_tests::descriptors;
 use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     match arguments {
-        ["killed-template"] => killed_template(),
-        ["killed-default"] => killed_default(),
+        ["killed-template"] => leaves_nothing(killed_template),
+        ["killed-default"] => leaves_nothing(killed_default),
         ["stopped", kind, witness] => stopped(kind, witness),
         ["dropped-while-stopped", kind, witness] => dropped_while_stopped(kind, witness),
         _ => Err("which fault?".into()),
     }
+}
+
+/// What is open here afterwards, more than before. What is made once is there before.
+fn leaves_nothing(scenario: fn() -> Outcome) -> Outcome {
+    assert!(Process::new().run(entries::nothing)?.wait()?.success());
+    let open = || descriptors(std::process::id()).len();
+    let before = open();
+    scenario()?;
+    say("left", open() as i64 - before as i64);
+    pause("look-after");
+    Ok(())
 }
 
 fn workers(make: impl Fn() -> Process) -> anyfork::Result<Vec<Worker>> {
@@ -59,7 +71,6 @@ fn killed_default() -> Outcome {
     say("codes", end(&live)?);
     say("template-works", template.fork().run(entries::nothing)?.wait()?.success());
     say("codes-below", end(&below)?);
-    pause("done");
     Ok(())
 }
 

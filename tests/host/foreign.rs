@@ -1,5 +1,6 @@
 //! Handles that came into a fork of the host, used and dropped there.
 
+use crate::namespace::{as_number_one, fork_as_another_number_one_and_wait};
 use crate::{Outcome, entries, parked, release, say};
 use anyfork::{Error, ErrorKind, Process, Starting, Template, Worker};
 
@@ -11,7 +12,15 @@ struct Handles {
     preparing: Process,
 }
 
-pub(crate) fn run(_: &[&str]) -> Outcome {
+pub(crate) fn run(arguments: &[&str]) -> Outcome {
+    match arguments {
+        [] => handles(fork_and_wait),
+        ["same-number"] => as_number_one(|| handles(fork_as_another_number_one_and_wait)),
+        _ => Err("which fork?".into()),
+    }
+}
+
+fn handles(fork: fn() -> libc::pid_t) -> Outcome {
     let template = Process::new().template()?;
     let handles = Handles {
         worker: parked(template.fork())?.0,
@@ -20,11 +29,11 @@ pub(crate) fn run(_: &[&str]) -> Outcome {
         preparing: template.fork().call(nap, ["500"]).arg(7),
         template,
     };
-    if fork_and_wait() == 0 {
+    if fork() == 0 {
         drop(handles);
         leave();
     }
-    if fork_and_wait() == 0 {
+    if fork() == 0 {
         in_the_fork(handles);
         leave();
     }

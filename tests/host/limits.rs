@@ -1,7 +1,8 @@
 //! Starts while the template or the host may have no more processes or descriptors.
 
 use crate::{Outcome, entries, pause, say};
-use anyfork::{Process, Template, Worker};
+use anyfork::{Command, Process, Template, Worker};
+use anyfork_tests::{LONG, children, lives, within};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::fs::File;
 
@@ -9,8 +10,10 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
     match arguments {
         ["processes", user] => processes(user.parse()?),
         ["under-way", user] => under_way(user.parse()?),
+        ["orders-under-way", user] => orders_under_way(user.parse()?),
         ["template-descriptors"] => template_descriptors(),
         ["host-descriptors"] => host_descriptors(),
+        ["kill-tree"] => kill_tree(),
         _ => Err("which limit?".into()),
     }
 }
@@ -74,6 +77,32 @@ fn under_way(user: u32) -> Outcome {
     Ok(())
 }
 
+#[anyfork::entry]
+fn count(descriptors: Vec<std::os::fd::OwnedFd>) -> std::process::ExitCode {
+    (descriptors.len() as u8).into()
+}
+
+/// Orders with more descriptors in all than may be under way, to a template that takes none; then it goes on.
+fn orders_under_way(user: u32) -> Outcome {
+    const EACH: usize = 250;
+    rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(user))?;
+    let template = Process::new().template()?;
+    ended(template.fork().run(entries::park))?;
+    let open = anyfork_tests::open_files(std::process::id());
+    setrlimit(Resource::Nofile, Rlimit { current: Some(3 * EACH as u64 - 50), ..getrlimit(Resource::Nofile) })?;
+    anyfork_tests::stop(template.pid());
+    let file = File::open("/dev/null")?;
+    let starting: Vec<_> = (0..5).map(|_| template.fork().fds(vec![&file; EACH]).start(count)).collect();
+    // What could not be sent is still open here.
+    say("kept", anyfork_tests::descriptors(std::process::id()).len() - open.len());
+    anyfork_tests::signal(template.pid(), rustix::process::Signal::CONT);
+    let codes = starting.into_iter().map(|starting| starting.wait()?.wait());
+    say("right", codes.filter(|code| code.as_ref().is_ok_and(|code| code.code() == Some(EACH as i32))).count());
+    drop(file);
+    say("left", anyfork_tests::open_files(std::process::id()) != open);
+    Ok(())
+}
+
 /// How many processes the user of these templates may have when they fork.
 pub(crate) fn limit_processes(templates: [u32; 2], current: Option<u64>) -> rustix::io::Result<()> {
     let limit = Rlimit { current, ..getrlimit(Resource::Nproc) };
@@ -119,11 +148,34 @@ fn host_descriptors() -> Outcome {
     Ok(())
 }
 
+/// A tree is killed with room for no descriptor, one, two, and so on: all of it, or there is an error.
+fn kill_tree() -> Outcome {
+    let usual = getrlimit(Resource::Nofile);
+    let mut results = Vec::new();
+    for room in 0..12 {
+        let mut tree = Command::new("/bin/sh").args(["-c", "sleep 60 & sleep 60 & sleep 60"]).spawn()?;
+        let members =
+            within(LONG, "all have been started", || Some(children(tree.id())).filter(|children| children.len() == 3));
+        let open = anyfork_tests::descriptors(std::process::id());
+        let first_free = (0..).find(|number| !open.contains_key(number)).unwrap_or(0);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(u64::from(first_free + room)), ..usual })?;
+        let killed = tree.kill_tree();
+        setrlimit(Resource::Nofile, usual)?;
+        let left = members.iter().filter(|pid| lives(**pid)).count();
+        results.push(killed.map_or_else(|error| format!("{:?}", error.kind()), |()| format!("{left} left")));
+        tree.kill_tree()?;
+        tree.wait()?;
+    }
+    say("killed", results.join("|"));
+    Ok(())
+}
+
 /// Starts with room for no descriptor, one, two, and so on.
 fn sweep(key: &str, start: impl Fn() -> anyfork::Result<Worker>) -> Outcome {
     let usual = getrlimit(Resource::Nofile);
     let open = anyfork_tests::descriptors(std::process::id());
     let first_free = (0..).find(|number| !open.contains_key(number)).unwrap_or(0);
+    let before = anyfork_tests::open_files(std::process::id());
     let mut results = Vec::new();
     for room in 0..10 {
         setrlimit(Resource::Nofile, Rlimit { current: Some(u64::from(first_free + room)), ..usual })?;
@@ -133,5 +185,6 @@ fn sweep(key: &str, start: impl Fn() -> anyfork::Result<Worker>) -> Outcome {
     }
     say(key, results.join("|"));
     say(&format!("{key}-again"), shown(ended(start())));
+    say(&format!("{key}-left"), anyfork_tests::open_files(std::process::id()) != before);
     Ok(())
 }

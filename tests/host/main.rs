@@ -6,6 +6,7 @@ mod awaiting;
 mod bad_commands;
 mod command;
 mod constructors;
+mod corpus;
 mod descriptors;
 mod doctor;
 mod endings;
@@ -13,19 +14,28 @@ mod entries;
 mod exits;
 mod faults;
 mod foreign;
+mod handles;
 mod handover;
+mod hooks;
+mod intercepted;
+mod isolation;
 mod kill_tree;
 mod limits;
 mod memory;
 mod model;
 mod modules;
 mod names;
+mod namespace;
+mod nested;
+mod numbers;
 mod owner;
 mod policy;
 mod pty;
 mod purity;
+mod restart;
 mod signals;
 mod spares;
+mod surroundings;
 mod terminal;
 mod threads;
 mod zombies;
@@ -50,22 +60,31 @@ fn main() -> Outcome {
         (&"policy", rest) => policy::run(rest),
         (&"pty", rest) => pty::run(rest),
         (&"constructors", rest) => constructors::run(rest),
+        (&"corpus", rest) => corpus::run(rest),
         (&"descriptors", rest) => descriptors::run(rest),
         (&"doctor", rest) => doctor::run(rest),
         (&"endings", rest) => endings::run(rest),
         (&"exits", rest) => exits::run(rest),
         (&"faults", rest) => faults::run(rest),
         (&"foreign", rest) => foreign::run(rest),
+        (&"handles", rest) => handles::run(rest),
         (&"handover", rest) => handover::run(rest),
+        (&"intercepted", rest) => intercepted::run(rest),
+        (&"isolation", rest) => isolation::run(rest),
+        (&"hooks", rest) => hooks::run(rest),
         (&"limits", rest) => limits::run(rest),
         (&"memory", rest) => memory::run(rest),
         (&"model", rest) => model::run(rest),
         (&"modules", rest) => modules::run(rest),
         (&"names", rest) => names::run(rest),
+        (&"nested", rest) => nested::run(rest),
+        (&"numbers", rest) => numbers::run(rest),
         (&"owner", rest) => owner::run(rest),
         (&"purity", rest) => purity::run(rest),
+        (&"restart", rest) => restart::run(rest),
         (&"signals", rest) => signals::run(rest),
         (&"spares", rest) => spares::run(rest),
+        (&"surroundings", rest) => surroundings::run(rest),
         (&"terminal", rest) => terminal::run(rest),
         (&"threads", rest) => threads::run(rest),
         (&"zombies", rest) => zombies::run(rest),

@@ -1,7 +1,8 @@
 //! Hosts that do with signals and waiting what they like, and what their workers see of it.
 
 use crate::{Outcome, entries, list, origin, parked, pause, release, say};
-use anyfork::{Process, Template};
+use anyfork::{Command, Process, Stdio, Template};
+use std::io::Write;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -18,6 +19,12 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
             set(libc::SIGCHLD, libc::SIG_IGN);
             say("wrong", wrong_statuses(20)?);
         }
+        ["no-zombies"] => {
+            set_with(libc::SIGCHLD, count as *const () as usize, libc::SA_NOCLDWAIT);
+            say("wrong", wrong_statuses(20)?);
+            say("calls", CALLS.load(Ordering::Relaxed));
+            say("template-again", killed_default_template()?);
+        }
         ["handler"] => {
             set(libc::SIGCHLD, count as *const () as usize);
             say("wrong", wrong_statuses(20)?);
@@ -31,7 +38,8 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
         ["timer"] => {
             set(libc::SIGALRM, count as *const () as usize);
             every_millisecond();
-            say("wrong", wrong_statuses(300)?);
+            say("wrong", wrong_statuses(1000)?);
+            say("wrong-outputs", wrong_outputs(100)?);
             say("calls", CALLS.load(Ordering::Relaxed));
         }
         ["state", kind] => state(kind)?,
@@ -46,10 +54,15 @@ extern "C" fn count(_: libc::c_int) {
 
 /// Without SA_RESTART: system calls are interrupted.
 fn set(signal: libc::c_int, handler: usize) {
+    set_with(signal, handler, 0);
+}
+
+fn set_with(signal: libc::c_int, handler: usize, flags: libc::c_int) {
     // SAFETY: an action of zeros is a valid one; the handler touches an atomic alone.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler;
+        action.sa_flags = flags;
         assert_eq!(libc::sigaction(signal, &action, std::ptr::null_mut()), 0);
     }
 }
@@ -77,9 +90,9 @@ fn wrong_statuses(count: u32) -> anyfork::Result<u32> {
     let mut wrong = 0;
     for batch in (0..count).step_by(10) {
         let start = |number: u32| {
-            let process = match number % 10 {
+            let process = match number % 20 {
                 0 => Process::exec(),
-                1..5 => Process::new(),
+                1..10 => Process::new(),
                 _ => template.fork(),
             };
             let code = (number % 251) as u8;
@@ -91,6 +104,36 @@ fn wrong_statuses(count: u32) -> anyfork::Result<u32> {
         }
     }
     Ok(wrong)
+}
+
+/// Programs that give back all that they are sent; of how many it is something else.
+fn wrong_outputs(count: u32) -> Result<u32, Box<dyn std::error::Error>> {
+    let mut wrong = 0;
+    for number in 0..count {
+        let sent = format!("{number} ").repeat(20_000);
+        let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let mut stdin = child.stdin.take().ok_or("no pipe")?;
+        let output = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                stdin.write_all(sent.as_bytes()).unwrap();
+                drop(stdin);
+            });
+            child.wait_with_output()
+        })?;
+        wrong += u32::from(!output.status.success() || output.stdout != sent.as_bytes());
+    }
+    Ok(wrong)
+}
+
+/// The kernel waits for it by itself.
+fn killed_default_template() -> Result<bool, Box<dyn std::error::Error>> {
+    let (worker, _) = parked(Process::new())?;
+    let default = anyfork_tests::children(std::process::id())[0];
+    anyfork_tests::signal(default, rustix::process::Signal::KILL);
+    anyfork_tests::all_end_soon(&[default]);
+    let works = Process::new().run(entries::nothing)?.wait()?.success();
+    worker.kill()?;
+    Ok(works)
 }
 
 /// A host that blocks, ignores and handles signals.

@@ -9,6 +9,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
         ["idle", witness] => idle(witness),
         ["dropped-template"] => dropped_template(),
         ["dropped-template-here"] => dropped_template_here(),
+        ["kept-template-here"] => kept_template_here(),
         ["dropped-workers", witness] => dropped_workers(witness),
         ["given-up", how, witness] => given_up(how, witness),
         _ => Err("zombies of what?".into()),
@@ -75,6 +76,23 @@ fn dropped_template_here() -> Outcome {
     pause("dropped");
     release(&worker, 13);
     say("code", worker.wait()?.code().unwrap_or(-1));
+    Ok(())
+}
+
+/// Kept by a worker that is bound to this program, longer than any handle to it.
+fn kept_template_here() -> Outcome {
+    let template = anyfork::template_here()?;
+    let (worker, _) = parked(template.fork().die_with_owner(true))?;
+    say("template", template.pid());
+    say("worker", worker.pid());
+    // Without its socket it would end.
+    let socket = worker.socket().try_clone()?;
+    drop((template, worker));
+    pause("dropped");
+    drop(socket);
+    pause("ended");
+    Process::new().run(entries::nothing)?.wait()?;
+    pause("used-next");
     Ok(())
 }
 

@@ -1,13 +1,12 @@
 //! Trees that fork all the time while they are being killed.
 
 use super::Marked;
-use super::commands::{Cgroup, compile, compiler, line, root, sh};
+use super::commands::{Cgroup, compile, compiler, line, sh};
 use anyfork::{Command, Limit};
-use anyfork_tests::Scratch;
-use std::sync::atomic::{AtomicU32, Ordering};
+use anyfork_tests::{Scratch, fresh_user};
 
 /// So many lines of processes, each of which forks and ends, again and again: nobody lives for more than a moment. Or, with `stay`, whose members
-/// fork children that end, and live on. Ends by itself after so many seconds.
+/// fork children that end, and live on; with `heavy` they are so large that a fork takes milliseconds. Ends by itself after so many seconds.
 const FORKER: &str = r#"
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,8 @@ static time_t now(void) {
     return time.tv_sec;
 }
 int main(int count, char **arguments) {
-    int lines = atoi(arguments[1]), stay = !strcmp(arguments[2], "stay");
+    int lines = atoi(arguments[1]), stay = strcmp(arguments[2], "hop") != 0, heavy = !strcmp(arguments[2], "heavy");
+    if (heavy) memset(malloc(100 << 20), 1, 100 << 20);
     int pause = atoi(arguments[3]);
     time_t end = now() + 18;
     while (lines-- > 0)
@@ -28,7 +28,7 @@ int main(int count, char **arguments) {
             while (now() < end) {
                 pid_t pid = fork();
                 if (pid < 0) { usleep(1000); continue; }
-                if (stay) { if (pid == 0) { usleep(pause); _exit(0); } waitpid(pid, 0, 0); }
+                if (stay) { if (pid == 0) { usleep(pause); _exit(0); } while (waitpid(-1, 0, heavy ? WNOHANG : 0) > 0) {} }
                 else if (pid > 0) _exit(0);
                 else usleep(pause);
             }
@@ -44,15 +44,14 @@ int main(int count, char **arguments) {
 const MOST: u64 = 200;
 
 fn forker(lines: u32, kind: &str, pause: u32) -> Option<(Scratch, Command)> {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    if !root() || !compiler() {
+    let user = fresh_user()?;
+    if !compiler() {
         return None;
     }
     let program = Scratch::new("forker");
     compile(&program, FORKER);
     let mut command = Command::new(&*program);
     command.args([&lines.to_string(), kind, &pause.to_string()]);
-    let user = 1_000_000 + std::process::id() % 1_000_000 * 16 + NEXT.fetch_add(1, Ordering::Relaxed) % 16;
     command.uid(user).rlimit(Limit::Nproc, MOST, MOST);
     Some((program, command))
 }
@@ -71,6 +70,15 @@ fn members_that_fork_children_all_the_time_are_killed() {
         for _ in 0..5 {
             is_killed(&mut command);
         }
+    }
+}
+
+/// The child of a fork that had begun when its parent was told to stop.
+#[test]
+fn children_of_slow_forks_are_killed() {
+    let Some((_program, mut command)) = forker(2, "heavy", 300_000) else { return };
+    for _ in 0..20 {
+        is_killed(&mut command);
     }
 }
 

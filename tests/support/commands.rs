@@ -124,6 +124,29 @@ impl Cgroup {
         Self::below(is_there.then_some(path), "the pids controller of version 1, to be written to")
     }
 
+    /// One whose processes may have so much memory together, of whichever version controls that here.
+    pub(crate) fn of_memory(most: u64) -> Option<Self> {
+        let places = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")];
+        for (parent, limit) in places {
+            let group = Path::new(parent).join(format!("anyfork-memory-{}", Scratch::new("memory").replace('/', "-")));
+            if fs::create_dir(&group).is_ok() {
+                let group = Cgroup(group);
+                // Not made here if the place is no such file system.
+                let file = fs::File::options().write(true).open(group.0.join(limit));
+                if file.and_then(|mut file| file.write_all(most.to_string().as_bytes())).is_ok() {
+                    return Some(group);
+                }
+            }
+        }
+        can(false, "a control group that limits memory");
+        None
+    }
+
+    /// Brings a process in.
+    pub(crate) fn add(&self, pid: u32) {
+        fs::write(self.0.join("cgroup.procs"), pid.to_string()).unwrap();
+    }
+
     fn below(parent: Option<&Path>, what: &str) -> Option<Self> {
         let name = Scratch::new("cgroup").replace(['/', '.'], "-");
         let path = parent.map(|parent| parent.join(name.trim_start_matches('-')));

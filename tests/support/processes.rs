@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// What `/proc/PID/stat` says.
@@ -51,13 +52,14 @@ pub fn title(pid: u32) -> String {
     String::from_utf8_lossy(&octets).trim_end_matches(['\0', ' ']).to_owned()
 }
 
-/// A user without other processes, whom limits concern. `None`, and a line that says so, where nobody can become one.
+/// A user without other processes, whom limits concern; another one each time. `None`, and a line that says so, where nobody can become one.
 pub fn fresh_user() -> Option<u32> {
     if !rustix::process::geteuid().is_root() {
         skipped("it takes root to become a user without other processes");
         return None;
     }
-    Some(1_000_000 + std::process::id() % 1_000_000)
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    Some(1_000_000 + std::process::id() * 16 + NEXT.fetch_add(1, Ordering::Relaxed) % 16)
 }
 
 /// The children of a process, dead ones included.

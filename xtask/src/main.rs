@@ -1,18 +1,21 @@
 //! `cargo xtask test`: everything the project checks, as one command. `cargo xtask bench`: the comparison with other systems.
+//! `cargo xtask soak`: a million workers, with faults.
 
 mod bench;
 mod python;
+mod soak;
 mod steps;
 mod system;
 
-use clap::{Arg, ArgAction, Command, value_parser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let result = match arguments().get_matches().subcommand() {
         Some(("test", options)) => test(options.get_flag("skip-fallbacks")),
-        Some(("bench", options)) => bench::run(options.get_many("arguments").into_iter().flatten()),
+        Some(("bench", options)) => bench::run(passed_on(options)),
+        Some(("soak", options)) => soak::run(&passed_on(options).collect::<Vec<_>>()),
         _ => unreachable!("clap requires one of the subcommands"),
     };
     match result {
@@ -29,6 +32,10 @@ fn test(skip_fallbacks: bool) -> Result<(), String> {
     steps::run_all(&steps::all(skip_fallbacks))
 }
 
+fn passed_on(options: &ArgMatches) -> impl Iterator<Item = &OsString> {
+    options.get_many("arguments").into_iter().flatten()
+}
+
 fn arguments() -> Command {
     let skip_fallbacks = Arg::new("skip-fallbacks")
         .long("skip-fallbacks")
@@ -38,8 +45,10 @@ fn arguments() -> Command {
         .num_args(0..)
         .trailing_var_arg(true)
         .allow_hyphen_values(true)
-        .value_parser(value_parser!(OsString))
-        .help("For the comparison: --quick, --full, --case NAME, --system NAME, --json FILE, --charts DIR");
+        .value_parser(value_parser!(OsString));
+    let of_bench = "For the comparison: --quick, --full, --case NAME, --system NAME, --json FILE, --charts DIR";
+    let of_soak =
+        "For the soak: --short, --workers N, --faults-every N, --seconds N, --seed N, --soak NAME, --json FILE";
     Command::new("cargo xtask")
         .bin_name("cargo xtask")
         .about("Tasks of this workspace")
@@ -54,7 +63,13 @@ fn arguments() -> Command {
             Command::new("bench")
                 .about("Compares anyfork with other systems, on this machine; `bench --help` tells more")
                 .disable_help_flag(true)
-                .arg(arguments),
+                .arg(arguments.clone().help(of_bench)),
+        )
+        .subcommand(
+            Command::new("soak")
+                .about("Starts a million workers, with faults, and then runs the tests that take long; `soak --help` tells more")
+                .disable_help_flag(true)
+                .arg(arguments.help(of_soak)),
         )
 }
 

@@ -42,6 +42,8 @@ pub(crate) fn all(skip_fallbacks: bool) -> Vec<Step> {
     if !skip_fallbacks {
         steps.extend(FALLBACKS.iter().map(|fallback| forced(fallback, nextest)));
     }
+    steps.push(soak(["--short"]));
+    steps.push(mutants(nextest));
     steps.push(Step::new("documentation tests", ["test", "--doc", "--workspace", "--all-features"]));
     steps.extend(suite(nextest));
     steps
@@ -97,11 +99,32 @@ fn forced(fallback: &'static str, nextest: bool) -> Step {
     // Modules use none of what is treated as missing in another way than the rest does, and would be built once more for each.
     let runner =
         if nextest { ["nextest", "run", "--filterset=not binary(modules)"].as_slice() } else { &["test", "--tests"] };
-    let flags = env::var("RUSTFLAGS").unwrap_or_default();
     Step::new(format!("suite with {fallback}"), runner)
         .with(["--package=anyfork-tests"])
-        .target_directory(&format!("fallback/{fallback}"))
-        .variable("RUSTFLAGS", format!("{flags} --cfg {fallback}").trim_start())
+        .configured(fallback, &format!("fallback/{fallback}"))
+}
+
+/// Of an optimized build, as its users have it.
+pub(crate) fn soak(arguments: impl IntoIterator<Item = impl AsRef<str>>) -> Step {
+    Step::new("soak", ["run", "--release", "--package=anyfork-soak", "--"]).with(arguments)
+}
+
+/// Each soak must find what is put into the library for it. They sleep for the most part, so there are more at once than processors.
+fn mutants(nextest: bool) -> Step {
+    let step = Step::new("mutants of the soak", if nextest { ["nextest", "run"].as_slice() } else { &["test"] })
+        .with(["--package=anyfork-soak", "--test=mutants"])
+        .configured("anyfork_mutants", "mutants");
+    if nextest { step.with(["--test-threads=4"]) } else { step.with(["--", "--test-threads=4"]) }
+}
+
+/// Those of [`soak`] that are tests.
+pub(crate) fn slow_tests() -> Step {
+    if system::has_subcommand("nextest") {
+        let arguments =
+            ["nextest", "run", "--profile=slow", "--run-ignored=only", "--no-tests=pass", "--package=anyfork-tests"];
+        return Step::new("slow tests", arguments);
+    }
+    Step::new("slow tests", ["test", "--package=anyfork-tests", "--tests", "--", "--ignored"])
 }
 
 /// Benchmarks are not in it: without `--benches`, neither runner takes them for tests.
@@ -134,6 +157,12 @@ impl Step {
     /// Its own one below the workspace's, so that the next step finds its objects as it left them.
     fn target_directory(self, name: &str) -> Self {
         self.with([format!("--target-dir={}", target().join(name).display())])
+    }
+
+    /// Built with `--cfg` and that flag, into a directory of its own.
+    fn configured(self, flag: &str, directory: &str) -> Self {
+        let flags = env::var("RUSTFLAGS").unwrap_or_default();
+        self.target_directory(directory).variable("RUSTFLAGS", format!("{flags} --cfg {flag}").trim_start())
     }
 
     fn run(&self) -> Result<(), String> {

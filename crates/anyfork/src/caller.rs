@@ -77,10 +77,14 @@ const STANDING: [&[u8]; 11] = [
 
 /// The first thread's, kept open: opening it takes nearly as long as reading it, and that is a third of what a start takes in this program.
 fn own_status() -> Option<&'static OwnedFd> {
-    static STATUS: OnceLock<Option<(Maker, OwnedFd)>> = OnceLock::new();
-    let status = STATUS.get_or_init(|| Some((Maker::this(), open(c"/proc/self/status", OFlags::RDONLY).ok()?)));
+    static STATUS: OnceLock<(Maker, OwnedFd)> = OnceLock::new();
+    if STATUS.get().is_none() {
+        // There may be no room for it now.
+        let file = open(c"/proc/self/status", OFlags::RDONLY).ok()?;
+        let _ = STATUS.set((Maker::this(), file));
+    }
     // In a fork of the program it shows that.
-    status.as_ref().filter(|(maker, _)| !maker.is_foreign()).map(|(_, file)| file)
+    STATUS.get().filter(|(maker, _)| !maker.is_foreign()).map(|(_, file)| file)
 }
 
 /// All of it, as of one moment: a list of many groups can make it long.

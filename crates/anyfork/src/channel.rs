@@ -2,7 +2,8 @@
 //! puts frames together.
 
 use crate::sys::memfd;
-use crate::sys::socket::{self, Blocking, DESCRIPTORS_PER_MESSAGE, Received};
+use crate::sys::receive::{Along, Received, receive};
+use crate::sys::socket::{self, Blocking, DESCRIPTORS_PER_MESSAGE, is_passing};
 use crate::wire::{self, Bytes, Frame, HEADER, Malformed, Order, serve};
 use smallvec::SmallVec;
 use std::collections::VecDeque;
@@ -12,7 +13,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 /// Orders that wait to be sent, and the descriptors that go with them, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    dialect: Dialect,
+    pub(crate) dialect: Dialect,
     pub(crate) bytes: Bytes,
     pub(crate) descriptors: Descriptors,
     /// Where in the bytes one has to travel alone, with the next descriptor.
@@ -50,6 +51,13 @@ impl Outbox {
     pub(crate) fn take(&mut self) -> Self {
         let empty = Outbox::new(self.dialect);
         std::mem::replace(self, empty)
+    }
+
+    /// The same orders again, with duplicates of the descriptors: dup(2).
+    pub(crate) fn try_clone(&self) -> io::Result<Self> {
+        let Outbox { dialect, bytes, descriptors, alone, .. } = self;
+        let descriptors = descriptors.iter().map(OwnedFd::try_clone).collect::<io::Result<_>>()?;
+        Ok(Outbox { dialect: *dialect, bytes: bytes.clone(), descriptors, alone: alone.clone(), is_begun: false })
     }
 
     /// Adds an order that takes `descriptors` along.
@@ -138,6 +146,8 @@ pub(crate) struct Message {
     pub(crate) descriptors: Descriptors,
     /// Its descriptors were cut off, because this process cannot have more.
     pub(crate) lost_descriptors: bool,
+    /// The process that has sent it, or its last octet. `None`: not asked for, or it has no number here.
+    pub(crate) sender: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -171,6 +181,8 @@ pub(crate) struct Inbox {
     lost_descriptors: bool,
     /// Bytes that are read at a time beyond [`NEAR`](Self::NEAR): for long frames.
     far: usize,
+    along: Along,
+    sender: Option<u32>,
 }
 
 /// How an attempt to receive ended.
@@ -189,6 +201,11 @@ impl Inbox {
 
     /// Bytes that are read at a time when more has come.
     const CHUNK: usize = 64 * 1024;
+
+    /// For frames with no more than that.
+    pub(crate) fn with(along: Along) -> Self {
+        Inbox { along, ..Inbox::default() }
+    }
 
     /// From now on long frames are expected, such as those of external programs.
     pub(crate) fn expect_long(&mut self) {
@@ -218,7 +235,8 @@ impl Inbox {
     pub(crate) fn fill_reply(&mut self, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
         let here = &self.bytes[self.used..];
         let length = wire::length(here).unwrap_or(0).max(wire::SHORTEST_REPLY);
-        self.receive(length.saturating_sub(here.len()).max(1), from, blocking)
+        // However long it says it is, and however little comes at a time.
+        self.receive(length.saturating_sub(here.len()).clamp(1, Self::CHUNK), from, blocking)
     }
 
     fn receive(&mut self, room: usize, from: impl AsFd, blocking: Blocking) -> io::Result<Filled> {
@@ -232,15 +250,16 @@ impl Inbox {
             self.bytes = larger;
         }
         self.bytes.resize(start + room, 0);
-        let received = socket::receive(from, &mut self.bytes[start..], &mut self.descriptors, blocking);
+        let received = receive(from, &mut self.bytes[start..], &mut self.descriptors, self.along, blocking);
         self.bytes.truncate(start + received.as_ref().map_or(0, |received| received.bytes));
         match received {
             Ok(Received { bytes: 0, .. }) => Ok(Filled::End),
-            Ok(Received { lost_descriptors, .. }) => {
+            Ok(Received { lost_descriptors, sender, .. }) => {
                 self.lost_descriptors |= lost_descriptors;
+                self.sender = sender;
                 Ok(Filled::Some)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Filled::Nothing),
+            Err(error) if is_passing(&error) => Ok(Filled::Nothing),
             // The other end was closed with bytes unread: it is gone all the same.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Filled::End),
             Err(error) => Err(error),
@@ -249,7 +268,7 @@ impl Inbox {
 
     /// The next whole frame.
     pub(crate) fn next(&mut self) -> Result<Option<Message>, Malformed> {
-        let Some((frame, length)) = wire::split(&self.bytes[self.used..])? else { return Ok(None) };
+        let Some((frame, length)) = wire::split(&self.bytes[self.used..])? else { return self.wait_for_more() };
         let count = usize::from(frame.descriptors);
         let lost_descriptors = count > 0 && std::mem::take(&mut self.lost_descriptors);
         if !lost_descriptors && count > self.descriptors.len() {
@@ -260,7 +279,17 @@ impl Inbox {
         self.bytes[self.used..self.used + length].fill(0);
         self.used += length;
         let descriptors = if lost_descriptors { Descriptors::new() } else { self.descriptors.drain(..count).collect() };
-        Ok(Some(Message { frame, descriptors, lost_descriptors }))
+        Ok(Some(Message { frame, descriptors, lost_descriptors, sender: self.sender }))
+    }
+
+    /// There is no whole frame. Who replies cannot fill this process with descriptors that belong to none.
+    fn wait_for_more(&self) -> Result<Option<Message>, Malformed> {
+        match self.along {
+            Along::One | Along::OneWithName if self.descriptors.len() > 1 => {
+                Err(Malformed("descriptors that belong to no reply"))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Puts frames in front of everything that came so far: the content of a bundle.
@@ -348,13 +377,16 @@ mod tests {
         outbox.append(more);
         let (a, b) = socket::pair().unwrap();
         outbox.flush(&a, Blocking::No).unwrap();
-        let mut receive = |length| {
+        let mut read = |length| {
             let (mut bytes, mut descriptors) = (vec![0; length], Descriptors::new());
-            assert_eq!(socket::receive(&b, &mut bytes, &mut descriptors, Blocking::No).unwrap().bytes, length);
+            assert_eq!(
+                receive(&b, &mut bytes, &mut descriptors, Along::Descriptors, Blocking::No).unwrap().bytes,
+                length
+            );
             (bytes[0], descriptors.len())
         };
         // As the server reads: a command, its payload, and for `h` a message of one byte.
-        let read = [5, 2, 5, 1, 5, 1, 5, 1, 5, 2].map(&mut receive);
+        let read = [5, 2, 5, 1, 5, 1, 5, 1, 5, 2].map(&mut read);
         let h = [(b'h', 0), (0, 1)];
         assert_eq!(read[2..8], [h, h, h].concat());
         assert_eq!((read[0].0, read[8].0), (b'a', b'a'));

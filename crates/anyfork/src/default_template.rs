@@ -1,10 +1,12 @@
 //! The default template: started on first use, by an exec of the program's own image, and started again if it died.
 
+use crate::allowed::{self, Allowed};
 use crate::caller::{Caller, Standing};
 use crate::channel::{Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover;
 use crate::line::{Identity, Line};
+use crate::maker::Maker;
 use crate::sys::environ;
 use crate::sys::image;
 use crate::sys::pidfd;
@@ -16,7 +18,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 /// What there is, and in which process: a fork of the program has nothing yet.
 struct State {
-    maker: u32,
+    maker: Option<Maker>,
     now: Now,
 }
 
@@ -28,7 +30,17 @@ enum Now {
     Up(Arc<Line>, Option<Standing>),
 }
 
-static STATE: Mutex<State> = Mutex::new(State { maker: 0, now: Now::Nothing });
+impl State {
+    fn is_free(&self) -> bool {
+        match &self.now {
+            Now::Up(line, _) => !line.is_up(),
+            Now::Starting => false,
+            Now::Nothing => true,
+        }
+    }
+}
+
+static STATE: Mutex<State> = Mutex::new(State { maker: None, now: Now::Nothing });
 static STARTED: Condvar = Condvar::new();
 
 /// The default template, started if it is not there or has died.
@@ -76,20 +88,26 @@ pub(crate) fn if_up() -> Option<Arc<Line>> {
 /// Makes `line` the default template. `false`: there is one.
 pub(crate) fn set(line: Arc<Line>) -> bool {
     let mut state = lock();
-    let free = match &state.now {
-        Now::Up(line, _) => !line.is_up(),
-        Now::Starting => false,
-        Now::Nothing => true,
-    };
+    let free = state.is_free();
     if free {
         state.now = Now::Up(line, None);
     }
     free
 }
 
+/// Does something while there is no default template, and none is being started. `false`: there is one.
+pub(crate) fn before_it(act: impl FnOnce()) -> bool {
+    let state = lock();
+    let free = state.is_free();
+    if free {
+        act();
+    }
+    free
+}
+
 fn lock() -> MutexGuard<'static, State> {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    let this = std::process::id();
+    let this = Some(Maker::this());
     if state.maker != this {
         // A fork of the process that made it. The handles in it are inert; this process starts its own.
         std::mem::forget(std::mem::replace(&mut *state, State { maker: this, now: Now::Nothing }));
@@ -104,25 +122,27 @@ fn start() -> Result<(Arc<Line>, Standing)> {
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
     // Room for the socket of the process that it is wanted for. A template that is started under a limit as low as that keeps the limit.
     let room = socket::pair().map_err(|error| Error::system(step, error))?;
-    let nonce = handover::nonce().map_err(|error| Error::system(step, error))?;
+    let nonce = handover::nonce()?;
     let mut orders = Outbox::default();
-    greet(&mut orders, &nonce, true);
+    greet(&mut orders, &nonce, true)?;
     orders.push(&Order::Template, []);
     orders.flush(&ours, Blocking::No).map_err(|error| Error::system(step, error))?;
     let title = format!("anyfork: default template of {} ({})", std::process::id(), program());
-    let pid = handover::image_for(theirs.as_fd(), &nonce, &title).spawn(theirs.as_fd()).map_err(|error| {
+    let allowed = allowed::of_default_template();
+    let image = handover::image_for(theirs.as_fd(), &nonce, &title, allowed.as_ref().map(Allowed::octets));
+    let pid = image.spawn(theirs.as_fd()).map_err(|error| {
         let no_proc = error.kind() == std::io::ErrorKind::NotFound;
         let hint = if no_proc { " (without /proc, call anyfork::early() at the start of main)" } else { "" };
         Error::system(format!("exec /proc/self/exe{hint}"), error)
     })?;
     drop(room);
-    // Known from the start, so that it is waited for even if it never gets ready.
-    let identity = Identity { pid, pidfd: pidfd::of(pid) };
-    Ok((Arc::new(Line::new(ours, Dialect::Frames, Some(identity), true)), standing))
+    // Known from the start, so that it is waited for even if it never gets ready. If there is no room for its pidfd, one comes with its answer.
+    let identity = pidfd::of(pid).ok().map(|pidfd| Identity { pid, pidfd: pidfd.map(Arc::new) });
+    Ok((Arc::new(Line::new(ours, Dialect::Frames, identity, true)), standing))
 }
 
 /// The first order to a fresh image of this program.
-pub(crate) fn greet(orders: &mut Outbox, nonce: &handover::Nonce, adopts: bool) {
+pub(crate) fn greet(orders: &mut Outbox, nonce: &handover::Nonce, adopts: bool) -> Result<()> {
     let program = program();
     let hello = Hello {
         version: wire::VERSION,
@@ -132,7 +152,9 @@ pub(crate) fn greet(orders: &mut Outbox, nonce: &handover::Nonce, adopts: bool) 
         adopts,
         program: program.as_bytes(),
     };
-    orders.push(&Order::Hello(hello), pidfd::of_self());
+    let pidfd = pidfd::of_self().map_err(|error| Error::system("open the pidfd of this program", error))?;
+    orders.push(&Order::Hello(hello), pidfd);
+    Ok(())
 }
 
 /// Whether an exec of this program would come back here instead of running its `main` again.

@@ -1,11 +1,13 @@
 //! Templates forked from the program itself, for programs that cannot be exec'd again.
 
+use crate::allowed;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::policy;
 use crate::server::{Owner, Process};
 use crate::starting::{Options, Starting};
+use crate::sys::environ;
 use crate::sys::exit;
 use crate::sys::fork::{self, Fork};
 use crate::sys::pidfd;
@@ -17,7 +19,7 @@ use crate::sys::title;
 use crate::sys::wait::{self, Which};
 use crate::template::Template;
 use crate::watch;
-use crate::wire::Role;
+use crate::wire::{Failure, Role};
 use rustix::event::PollFlags;
 use rustix::process::Signal;
 use std::os::fd::{AsFd, OwnedFd};
@@ -80,17 +82,18 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
     policy::allow_fork(step)?;
     let proof = single(step)?;
     let (ours, theirs) = socket::pair().map_err(|error| Error::system(step, error))?;
-    let owner = Owner::this(default_template::program());
+    socket::name_senders(&ours, true).map_err(|error| Error::system(step, error))?;
+    let owner = Owner::this(default_template::program()).map_err(|error| Error::system(step, error))?;
     // What is half-written now would come out again in the template.
     exit::flush_output();
     match fork::fork(proof).map_err(|error| Error::system(step, error))? {
         Fork::Child(single) => become_template(&single, theirs, owner, adopts),
         Fork::Parent(pid) => {
-            let pidfd = pidfd::of(pid);
+            let pidfd = pidfd::of(pid).ok().flatten();
             drop((theirs, owner));
             let mut launched = Launched::elsewhere(ours);
             launched.is_child = true;
-            let template = Starting::new(Ok(launched), (), Options::new(Role::Template), step.to_owned()).wait();
+            let template = Starting::new(Ok(launched), None, Options::new(Role::Template), step.to_owned()).wait();
             if let (Err(_), Some(pidfd)) = (&template, &pidfd) {
                 // It ends now, and is waited for, so that no zombie stays.
                 let _ = pidfd::signal(pidfd, Signal::KILL);
@@ -122,6 +125,11 @@ fn become_template(single: &SingleThread, socket: OwnedFd, owner: Owner, adopts:
     title::claim_environment(single);
     if adopts {
         process.adopt_orphans();
+        if let Some(allowed) = allowed::of_default_template()
+            && let Err(error) = environ::keep_only(single, |variable| allowed.has(variable))
+        {
+            process.fail(Failure::system("wipe the environment", &error));
+        }
     }
     process.serve_as_template()
 }

@@ -184,7 +184,7 @@ impl<T: Ended> Ending<T> {
                 return Ok(result);
             }
             match &self.stage {
-                Stage::Starts(starting) => starting.sleep(),
+                Stage::Starts(starting) => starting.sleep(starting.deadline()),
                 Stage::Writes(_) => self.pump.sleep(),
                 Stage::Ends(child, _) => child.sleep(),
                 Stage::Over => Ok(()),

@@ -7,7 +7,7 @@ use crate::process::Process;
 use crate::served::Native;
 use crate::starting::{Options, Starting};
 use crate::sys::pidfd;
-use crate::sys::socket::{self, Blocking};
+use crate::sys::socket;
 use crate::template::Template;
 use crate::wire::{Order, Role};
 use std::os::fd::OwnedFd;
@@ -55,17 +55,19 @@ impl Template<Native> {
     /// [`from_fd`](Template::from_fd). (AnyEvent::Fork's `to_fh`.)
     ///
     /// The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
-    /// everybody (Linux 6.15). If nobody takes the descriptor up and it is closed, the template ends.
+    /// everybody (Linux 6.15). Templates that were forked from it before are still this program's. If nobody takes the descriptor up and it is closed, the template ends.
+    /// Its [recipe](Process::restarts), if it has one, does not go along.
     ///
     /// # Errors
     /// [`System`](ErrorKind::System) if the descriptor cannot be duplicated, [`ForeignHandle`](ErrorKind::ForeignHandle) in a
     /// fork of the program.
     pub fn into_fd(self) -> Result<OwnedFd> {
-        let line = self.line();
+        let step = "hand a template over";
+        let line = self.source().line().ok_or_else(|| Error::new(ErrorKind::TemplateGone, step, ""))?;
         if line.is_foreign() {
-            return Err(Error::foreign("hand a template over"));
+            return Err(Error::foreign(step));
         }
-        line.give_away().map_err(|error| Error::system("hand a template over", error))
+        line.give_away().map_err(|error| Error::system(step, error))
     }
 
     /// Takes up a template that another process gave away with [`into_fd`](Template::into_fd): it ends with this process
@@ -77,11 +79,12 @@ impl Template<Native> {
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
         check_socket(&fd, "take up a template")?;
         let mut orders = Outbox::default();
-        orders.push(&Order::Own { owner: std::process::id() }, pidfd::of_self());
-        orders.flush(&fd, Blocking::No).map_err(|error| Error::system("take up a template", error))?;
-        let launched = Launched::elsewhere(fd);
+        let own = pidfd::of_self().map_err(|error| Error::system("take up a template", error))?;
+        orders.push(&Order::Own { owner: std::process::id() }, own);
+        let mut launched = Launched::elsewhere(fd);
+        launched.give(orders, false)?;
         let options = Options::new(Role::Template);
-        Starting::new(Ok(launched), (), options, "take up a template".into()).wait()
+        Starting::new(Ok(launched), None, options, "take up a template".into()).wait()
     }
 }
 

@@ -1,7 +1,9 @@
 //! How a freshly exec'd process learns that anyfork started it: an environment variable names the descriptor of its socket
 //! and a nonce, and the same nonce waits on the socket.
 
+use crate::allowed;
 use crate::channel::Filled;
+use crate::error::{Error, Result};
 use crate::server::{Owner, Process};
 use crate::sys::exec::Image;
 use crate::sys::socket::{self, Blocking};
@@ -9,6 +11,7 @@ use crate::sys::threads;
 use crate::sys::{environ, exit, image, signal, stdio, title};
 use crate::wire::{self, Failure, FailureKind, Hello, Order};
 use rustix::io::FdFlags;
+use rustix::rand::GetRandomFlags;
 use std::fmt::Write;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
@@ -22,29 +25,36 @@ pub(crate) fn is_pending() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-pub(crate) fn nonce() -> std::io::Result<Nonce> {
+pub(crate) fn nonce() -> Result<Nonce> {
     let mut nonce = Nonce::default();
-    rustix::rand::getrandom(&mut nonce, rustix::rand::GetRandomFlags::empty())?;
-    Ok(nonce)
+    let made = rustix::io::retry_on_intr(|| rustix::rand::getrandom(&mut nonce, GetRandomFlags::empty()));
+    made.map(|_| nonce).map_err(|errno| Error::system("make a nonce", errno))
 }
 
-/// The image of this program, for a process that will find `socket` and is shown as `title` until it takes over.
-pub(crate) fn image_for(socket: BorrowedFd<'_>, nonce: &Nonce, title: &str) -> Image {
-    let mut value = format!("{}:", socket.as_raw_fd());
+/// The image of this program, for a process that will find `socket` and is shown as `title` until it takes over. It has the variables with these `names`, or all.
+pub(crate) fn image_for(socket: BorrowedFd<'_>, nonce: &Nonce, title: &str, names: Option<&[u8]>) -> Image {
+    let all = std::env::vars_os().map(environ::joined);
+    let variables = all.filter(|variable| names.is_none_or(|names| allowed::has(names, variable)));
+    Image::new(&title::padded(title), variables, (VARIABLE, &written(socket.as_raw_fd(), nonce)))
+}
+
+/// The value of the variable.
+pub(crate) fn written(number: RawFd, nonce: &Nonce) -> String {
+    let mut value = format!("{number}:");
     for byte in nonce {
         let _ = write!(value, "{byte:02x}");
     }
-    Image::new(&title::padded(title), (VARIABLE, &value))
+    value
 }
 
-/// In a fork of a template: replaces it by a fresh image. Returns only if that failed.
-pub(crate) fn exec(process: &Process, nonce: &Nonce) -> Failure {
+/// In a fork of a template: replaces it by a fresh image, with the variables with these `names`, or all. Returns only if that failed.
+pub(crate) fn exec(process: &Process, nonce: &Nonce, names: Option<&[u8]>) -> Failure {
     let socket = process.socket.as_fd();
     if let Err(errno) = rustix::io::fcntl_setfd(socket, FdFlags::empty()) {
         return Failure::system("keep the socket open", &errno.into());
     }
     let title = format!("anyfork: process of {} ({})", process.owner.pid, process.owner.program);
-    Failure::system("exec /proc/self/exe", &image_for(socket, nonce, &title).replace_self())
+    Failure::system("exec /proc/self/exe", &image_for(socket, nonce, &title, names).replace_self())
 }
 
 /// In a process that anyfork started: the process with its socket, ready to follow orders. `None` in any other.
@@ -69,7 +79,7 @@ pub(crate) fn take() -> Option<Process> {
     Some(greet(socket))
 }
 
-fn parse(value: &str) -> Option<(RawFd, Nonce)> {
+pub(crate) fn parse(value: &str) -> Option<(RawFd, Nonce)> {
     let (number, digits) = value.split_once(':')?;
     let number: RawFd = number.parse().ok().filter(|number| *number > 2)?;
     let mut nonce = Nonce::default();
@@ -79,14 +89,18 @@ fn parse(value: &str) -> Option<(RawFd, Nonce)> {
     for (index, byte) in nonce.iter_mut().enumerate() {
         *byte = u8::from_str_radix(&digits[2 * index..2 * index + 2], 16).ok()?;
     }
-    Some((number, nonce))
+    // Numbers are also read with a sign or more zeros, which nobody here writes.
+    (written(number, &nonce) == value).then_some((number, nonce))
 }
 
 /// Whether a greeting with this nonce waits on the socket. Looks without taking: it may be somebody else's.
 fn is_announced(socket: BorrowedFd<'_>, expected: &Nonce) -> bool {
     let mut bytes = [0; 1024];
-    let Ok(length) = socket::peek(socket, &mut bytes) else { return false };
-    match wire::split(&bytes[..length]).map(|frame| frame.map(|(frame, _)| Order::parse(frame))) {
+    socket::peek(socket, &mut bytes).is_ok_and(|length| announces(&bytes[..length], expected))
+}
+
+pub(crate) fn announces(octets: &[u8], expected: &Nonce) -> bool {
+    match wire::split(octets).map(|frame| frame.map(|(frame, _)| Order::parse(frame))) {
         Ok(Some(Ok(Order::Hello(Hello { nonce, .. })))) => nonce == *expected,
         _ => false,
     }
@@ -95,11 +109,14 @@ fn is_announced(socket: BorrowedFd<'_>, expected: &Nonce) -> bool {
 /// Reads the greeting and closes all that was inherited by accident.
 fn greet(socket: OwnedFd) -> Process {
     let mut process = Process::new(socket, Owner::new(0, None, String::new()));
-    match process.inbox.fill(&process.socket, Blocking::No) {
-        Ok(Filled::Some) => {}
-        _ => exit::now(0),
-    }
-    let Ok(Some(mut message)) = process.inbox.next() else { exit::now(0) };
+    // It waits there.
+    let mut message = loop {
+        match process.inbox.next() {
+            Ok(Some(message)) => break message,
+            Ok(None) if receives(&mut process) => {}
+            _ => exit::now(0),
+        }
+    };
     let pidfd = message.descriptors.pop();
     let Ok(Order::Hello(hello)) = Order::parse(message.frame.get()) else { exit::now(0) };
     let program = String::from_utf8_lossy(hello.program).into_owned();
@@ -113,6 +130,10 @@ fn greet(socket: OwnedFd) -> Process {
         process.adopt_orphans();
     }
     process
+}
+
+fn receives(process: &mut Process) -> bool {
+    matches!(process.inbox.fill(&process.socket, Blocking::Yes), Ok(Filled::Some | Filled::Nothing))
 }
 
 #[cfg(test)]
@@ -129,6 +150,11 @@ mod tests {
             assert!(parse(wrong).is_none(), "{wrong}");
         }
         assert!(parse(&format!("99999999999:{}", "0".repeat(32))).is_none());
+        for number in ["+7", "07", " 7", "7 "] {
+            assert!(parse(&format!("{number}:{}", "0".repeat(32))).is_none(), "{number}");
+        }
+        assert!(parse(&format!("7:{}", "+f".repeat(16))).is_none());
+        assert!(parse(&format!("7:{}", "FF".repeat(16))).is_none());
         assert!(parse(&format!("7:{}", "ä".repeat(16))).is_none());
     }
 }

@@ -1,15 +1,15 @@
 //! A process that has been ordered, until it has answered.
 
-use crate::channel::{Filled, Inbox, Outbox};
+use crate::channel::{Filled, Inbox, Message, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::{Fate, Line, Spare};
 use crate::maker::Maker;
 use crate::queue::{Outcome, Place, Seat};
-use crate::request::is_passing;
 use crate::sys::pidfd;
-use crate::sys::socket::{self, Blocking};
+use crate::sys::receive::Along;
+use crate::sys::socket::{self, Blocking, is_passing};
 use crate::watch::{self, TICK, Watch};
-use crate::wire::Reply;
+use crate::wire::{Order, Reply};
 use rustix::event::PollFlags;
 use rustix::event::epoll::EventFlags;
 use rustix::process::Signal;
@@ -35,6 +35,8 @@ pub(crate) struct Launched {
     maker: Maker,
     /// Whether it is a child of this process, which then has to wait for it.
     pub(crate) is_child: bool,
+    /// How long its template had to be waited for before it could be ordered, which counts for the deadline.
+    pub(crate) waited: Duration,
     /// It has ended without a word. Until then its template is waited for, which knows why.
     last_word: Option<Instant>,
 }
@@ -63,9 +65,13 @@ pub(crate) type Answer = Option<(u32, Option<OwnedFd>)>;
 /// How long it may take until the template has told how a process ended that never answered. It is under way by then.
 const LAST_WORD: Duration = Duration::from_millis(20);
 
+/// So often is read for one question: who sends without end is not listened to beyond the deadline.
+const MOST_READ: usize = 256;
+
 impl Launched {
     /// A process that is there already, at the other end of the socket.
     pub(crate) fn elsewhere(socket: OwnedFd) -> Self {
+        let _ = socket::name_senders(&socket, true);
         Self::new(Stage::Ordered(socket), Outbox::default(), None)
     }
 
@@ -80,6 +86,7 @@ impl Launched {
     /// A process that this line's template forked in advance, and that waits for its orders.
     pub(crate) fn spare(line: Arc<Line>, spare: Spare) -> Self {
         let Spare { id, socket, .. } = spare;
+        let _ = socket::name_senders(&socket, true);
         let launched = Self::new(Stage::Ordered(socket), Outbox::default(), Some((line, id)));
         Launched { prepares: true, ..launched }
     }
@@ -87,7 +94,7 @@ impl Launched {
     fn new(stage: Stage, orders: Outbox, line: Option<(Arc<Line>, u64)>) -> Self {
         Launched {
             stage,
-            inbox: Inbox::default(),
+            inbox: Inbox::with(Along::OneWithName),
             orders,
             line,
             prepares: false,
@@ -95,6 +102,7 @@ impl Launched {
             announced: None,
             maker: Maker::this(),
             is_child: false,
+            waited: Duration::ZERO,
             last_word: None,
         }
     }
@@ -104,8 +112,15 @@ impl Launched {
         self.maker.check("start")
     }
 
-    /// Gives the process more orders, as far as its socket takes them.
-    pub(crate) fn append(&mut self, orders: Outbox) -> Result<()> {
+    /// Gives the process more orders, as far as its socket takes them. With `bind` they are the last ones, of one that is to end with its owner.
+    pub(crate) fn give(&mut self, mut orders: Outbox, bind: bool) -> Result<()> {
+        if self.prepares && bind {
+            // In front: nothing may stand behind the last order.
+            let last = orders.take();
+            orders.push(&Order::Bind, []);
+            orders.append(last);
+        }
+        orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
         match &self.stage {
             Stage::Queued(seat) => seat.append(orders),
             Stage::Ordered(_) => self.orders.append(orders),
@@ -151,7 +166,11 @@ impl Launched {
     /// The client's end of its socket, once it has been ordered.
     pub(crate) fn into_socket(self) -> Option<OwnedFd> {
         match self.stage {
-            Stage::Ordered(socket) => Some(socket),
+            Stage::Ordered(socket) => {
+                // From here on it is somebody else's, who may not expect that.
+                let _ = socket::name_senders(&socket, false);
+                Some(socket)
+            }
             Stage::Queued(_) => None,
         }
     }
@@ -204,43 +223,21 @@ impl Launched {
     /// The process's one reply, if it has come. Never blocks.
     pub(crate) fn take_answer(&mut self, what: &str) -> Result<Answer> {
         self.push_on()?;
-        let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
+        let mut reads = 0;
         while self.last_word.is_none() {
             let message = self.inbox.next().map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
-            if let Some(mut message) = message {
-                if message.lost_descriptors {
-                    let error = io::Error::from(rustix::io::Errno::MFILE);
-                    return Err(Error::system("receive the reply", error));
+            if let Some(message) = message {
+                match self.take_reply(what, message)? {
+                    None => continue,
+                    answer => return Ok(answer),
                 }
-                if cfg!(anyfork_no_pidfd) {
-                    // Interpreters do not know of that.
-                    message.descriptors.clear();
-                }
-                let reply = Reply::parse(message.frame.get())
-                    .map_err(|malformed| Error::malformed(what.to_owned(), malformed))?;
-                match reply {
-                    // A template that is taken up may have said that to its earlier owner.
-                    Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => {}
-                    Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
-                        self.announced = Some((pid, message.descriptors.pop()));
-                    }
-                    Reply::Started { pid } | Reply::Ready { pid } => {
-                        let pidfd = message.descriptors.pop();
-                        // Its number is the one that its template knows: it may see another itself.
-                        let (pid, known) = self.announced.take().unwrap_or((pid, None));
-                        return Ok(Some((pid, known.or(pidfd))));
-                    }
-                    Reply::Failed(failure) => return Err(Error::reported(failure)),
-                    _ => {
-                        let message = "a reply that belongs to a template";
-                        return Err(Error::new(ErrorKind::Protocol, what.to_owned(), message));
-                    }
-                }
-                continue;
             }
+            let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
+            reads += 1;
             match self.inbox.fill_reply(socket, Blocking::No) {
-                Ok(Filled::Some) => {}
-                Ok(Filled::Nothing) => return Ok(None),
+                Ok(Filled::Some) if reads < MOST_READ => {}
+                // The rest is there for the next question.
+                Ok(Filled::Some | Filled::Nothing) => return Ok(None),
                 Ok(Filled::End) if self.announced.is_some() && self.confirmation == Confirmation::ByEnd => {
                     return Ok(self.announced.take());
                 }
@@ -249,6 +246,33 @@ impl Launched {
             }
         }
         self.why_it_ended(what).map_or(Ok(None), Err)
+    }
+
+    /// What one reply says. `None`: nothing yet.
+    fn take_reply(&mut self, what: &str, mut message: Message) -> Result<Answer> {
+        if message.lost_descriptors {
+            let error = io::Error::from(rustix::io::Errno::MFILE);
+            return Err(Error::system("receive the reply", error));
+        }
+        let reply = Reply::parse(message.frame.get());
+        match reply.map_err(|malformed| Error::malformed(what.to_owned(), malformed))? {
+            // A template that is taken up may have said that to its earlier owner.
+            Reply::Exited(_) | Reply::NotForked { .. } | Reply::Spare { .. } if self.line.is_none() => Ok(None),
+            Reply::Started { pid } if self.announced.is_none() && self.confirmation != Confirmation::Once => {
+                self.announced = Some(identity(what, pid, &mut message)?);
+                Ok(None)
+            }
+            Reply::Started { pid } | Reply::Ready { pid } => {
+                let said = identity(what, pid, &mut message)?;
+                // Its number is the one that its template knows: who answers may be a child of that one.
+                Ok(Some(match self.announced.take() {
+                    Some((pid, None)) if pid == said.0 => said,
+                    announced => announced.unwrap_or(said),
+                }))
+            }
+            Reply::Failed(failure) => Err(Error::reported(failure)),
+            _ => Err(Error::new(ErrorKind::Protocol, what.to_owned(), "a reply that belongs to a template")),
+        }
     }
 
     /// The socket is closed without a reply: by the end of the process, or of its template. `None`: that may be known in a moment.
@@ -296,9 +320,8 @@ impl Launched {
         socket::shut(socket);
         let _ = self.inbox.fill_reply(socket, Blocking::No);
         let message = self.inbox.next().ok().flatten();
-        let said = message.as_ref().and_then(|message| message.descriptors.first());
-        let announced = self.announced.as_ref().and_then(|(_, pidfd)| pidfd.as_ref());
-        for pidfd in said.into_iter().chain(announced) {
+        let said = message.and_then(|mut message| identity("", 0, &mut message).ok());
+        for pidfd in said.into_iter().chain(self.announced.take()).filter_map(|(_, pidfd)| pidfd) {
             let _ = pidfd::signal(pidfd, Signal::KILL);
         }
         if let Some((line, id)) = &self.line {
@@ -306,5 +329,23 @@ impl Launched {
             let _ = line.signal(*id, Signal::KILL.as_raw());
             line.forget(*id);
         }
+    }
+}
+
+/// Who has answered: the number and the pidfd. A process that runs somebody else's code may say and send what it likes, so the kernel is asked who has sent it, and
+/// whose pidfd it is: a signal that is meant for the process must not meet another.
+fn identity(what: &str, said: u32, message: &mut Message) -> Result<(u32, Option<OwnedFd>)> {
+    let pid = message.sender.unwrap_or(said);
+    // Interpreters do not know of that.
+    let pidfd = message.descriptors.pop().filter(|_| !cfg!(anyfork_no_pidfd));
+    let Some(pidfd) = pidfd else { return Ok((pid, None)) };
+    match pidfd::number(&pidfd) {
+        Ok(number) if number.is_none() || number == message.sender => Ok((pid, Some(pidfd))),
+        Ok(_) => {
+            let message = "it answered with the pidfd of another process";
+            Err(Error::new(ErrorKind::Protocol, what.to_owned(), message))
+        }
+        // Then there is none to be used.
+        Err(_) => Ok((pid, None)),
     }
 }

@@ -3,6 +3,7 @@
 #![cfg_attr(all(doctest, not(feature = "tokio")), doc = "See README.md.")]
 #![deny(unsafe_code)]
 
+mod allowed;
 mod argument;
 mod blob;
 mod caller;
@@ -19,6 +20,9 @@ mod entry;
 mod error;
 mod exited;
 mod extract;
+#[cfg(any(fuzzing, test))]
+#[doc(hidden)]
+pub mod fuzz;
 mod give_away;
 mod handover;
 mod init;
@@ -29,7 +33,9 @@ mod limit;
 mod line;
 mod maker;
 mod modules;
+mod mutant;
 mod namespace;
+mod origin;
 mod outcome;
 mod pending;
 mod perl;
@@ -40,7 +46,10 @@ mod pty;
 mod pump;
 mod python;
 mod queue;
+mod recipe;
 mod request;
+mod restartable;
+mod restarts;
 mod rt;
 mod served;
 mod server;
@@ -55,6 +64,7 @@ mod watch;
 mod wire;
 mod worker;
 
+pub use allowed::env_allow;
 pub use anyfork_macros::{after_fork, entry};
 pub use argument::ToArg;
 pub use blob::Blob;
@@ -78,6 +88,7 @@ pub use policy::{Policy, set_policy};
 pub use process::{DEFAULT_DEADLINE, NO_ARGS, Process};
 pub use pty::{Pty, PtySize};
 pub use python::Python;
+pub use restarts::Restarts;
 pub use served::{Binds, Evaluates, Native, Reserves, Runs, Server};
 pub use spares::Spares;
 pub use starting::{Started, Starting};

@@ -1,18 +1,19 @@
 //! Which process made a handle: in a fork of that process the handle is inert.
 
 use crate::error::{Error, Result};
+use crate::sys::incarnation;
 
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Maker(u32);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Maker(u64);
 
 impl Maker {
     /// The calling process.
     pub(crate) fn this() -> Self {
-        Maker(std::process::id())
+        Maker(incarnation::number())
     }
 
     pub(crate) fn is_foreign(self) -> bool {
-        self.0 != std::process::id()
+        self != Self::this()
     }
 
     /// An error for `step` in any other process.

@@ -2,15 +2,12 @@
 //! becomes a template.
 
 use crate::argument::{self, ToArg};
-use crate::channel::{Descriptors, Dialect, Outbox};
-use crate::command::Command;
-use crate::default_template;
+use crate::channel::{Dialect, Outbox};
 use crate::entry::ToEntry;
 use crate::error::{Error, ErrorKind, Result};
-use crate::handover;
-use crate::interpreter;
 use crate::launched::Launched;
-use crate::line::{Line, New};
+use crate::origin::Origin;
+use crate::recipe::Recipe;
 use crate::served::{Binds, Native, Runs, Server};
 use crate::starting::{Options, Started, Starting};
 use crate::sys::memfd;
@@ -21,7 +18,6 @@ use crate::wire::{INLINE_ARGUMENT, Order, Role};
 use crate::worker::Worker;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long a start or a preparation may take, if nothing else is said.
@@ -64,27 +60,17 @@ pub(crate) const LONGEST_NAME: usize = 4096;
 /// `S` is [what serves it](Server): the program itself, if nothing is said.
 #[derive(Debug)]
 pub struct Process<S: Server = Native> {
-    origin: Origin,
+    pub(crate) origin: Origin,
     pub(crate) orders: Outbox,
     pub(crate) options: Options,
-    launched: Option<Launched>,
+    pub(crate) launched: Option<Launched>,
+    /// Of a template that may be restarted: what has been sent so far.
+    pub(crate) recipe: Option<Box<Recipe>>,
     /// Where the caller's trace is.
     context: Option<String>,
     /// The first thing that went wrong.
     pub(crate) error: Option<Error>,
     server: PhantomData<fn() -> S>,
-}
-
-/// Where the process comes from.
-#[derive(Debug, Clone)]
-pub(crate) enum Origin {
-    DefaultTemplate,
-    FreshExec,
-    Template(Arc<Line>),
-    /// An external program, which speaks the protocol.
-    Interpreter(Arc<Command>),
-    /// Somebody else started it.
-    Elsewhere,
 }
 
 impl Default for Process<Native> {
@@ -108,7 +94,7 @@ impl Process<Native> {
     ///
     /// It is forked and exec'd by the default template, not by the program.
     pub fn exec() -> Self {
-        Self::of(Origin::FreshExec)
+        Self::of(Origin::FreshExec(None))
     }
 
     /// Where the caller's trace is, for the span `run` of the entry and for [`trace_context`](crate::trace_context()) in the worker: a W3C `traceparent`, say. If nothing is set, and a
@@ -130,7 +116,7 @@ impl<S: Server> Process<S> {
     pub(crate) fn of(origin: Origin) -> Self {
         let options = Options::new(Role::Free);
         let (orders, server) = (Outbox::new(S::DIALECT), PhantomData);
-        Process { origin, orders, options, launched: None, context: None, error: None, server }
+        Process { origin, orders, options, launched: None, recipe: None, context: None, error: None, server }
     }
 
     /// Adds an argument: any octets, also none, also with NULs. Numbers are written in decimal.
@@ -251,7 +237,7 @@ impl<S: Server> Process<S> {
             self.orders.push(&Order::Context(context.as_bytes()), []);
         }
         self.orders.push(&Order::Run { entry: entry.as_bytes() }, []);
-        self.finish(format!("start {entry}"))
+        self.finish((), format!("start {entry}"))
     }
 
     /// Starts an entry in the process and waits until it has been entered: [`start`](Process::start) and
@@ -268,8 +254,9 @@ impl<S: Server> Process<S> {
 
     /// Makes the process a template, as a value that an event loop can wait for. Never blocks (but see [`start`](Process::start)).
     pub fn start_template(mut self) -> Starting<Template<S>> {
+        let recipe = self.take_recipe();
         self.orders.push(&Order::Template, []);
-        self.finish("make a template".into())
+        self.finish(recipe, "make a template".into())
     }
 
     /// Makes the process a template and waits until its preparation has succeeded. Blocks. What is queued is inherited by every fork.
@@ -292,9 +279,9 @@ impl<S: Server> Process<S> {
         now.checked_add(self.options.deadline).unwrap_or(now + DEFAULT_DEADLINE)
     }
 
-    fn finish<T: Started<Parts = ()>>(mut self, what: String) -> Starting<T> {
+    fn finish<T: Started>(mut self, parts: T::Parts, what: String) -> Starting<T> {
         let launched = self.take_launched(false);
-        Starting::new(launched, (), self.options, what)
+        Starting::new(launched, parts, self.options, what)
     }
 
     /// The process, with all that was queued: from here on somebody else sees to its end.
@@ -303,80 +290,42 @@ impl<S: Server> Process<S> {
         self.launched.take().ok_or_else(|| Error::new(ErrorKind::ProcessGone, "start", ""))
     }
 
-    /// Gives the process what is queued, and starts it if that has not been done.
-    pub(crate) fn launch(&mut self, prepares: bool) -> Result<()> {
-        self.order(prepares)?;
-        if let Origin::Template(line) = &self.origin {
-            line.refill();
-        }
-        Ok(())
+    /// Whether it has been given anything.
+    pub(crate) fn has_begun(&self) -> bool {
+        self.launched.is_some() || !self.orders.is_empty()
     }
 
-    fn order(&mut self, prepares: bool) -> Result<()> {
+    /// Gives the process what is queued, and starts it if that has not been done.
+    pub(crate) fn launch(&mut self, prepares: bool) -> Result<()> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
         if self.options.role == Role::Bound {
             self.check_binding()?;
         }
-        if self.launched.is_none() {
-            self.launched = self.take_spare()?;
-        }
-        let mut orders = self.orders.take();
-        if let Some(launched) = &mut self.launched {
-            if launched.prepares && self.options.role == Role::Bound && !prepares {
-                // In front: nothing may stand behind the last order.
-                let last = orders.take();
-                orders.push(&Order::Bind, []);
-                orders.append(last);
+        self.record()?;
+        let orders = self.orders.take();
+        match &mut self.launched {
+            Some(launched) => launched.give(orders, self.options.role == Role::Bound && !prepares),
+            None => {
+                self.launched = Some(self.origin.launch(orders, &self.options, prepares)?);
+                Ok(())
             }
-            orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
-            return launched.append(orders);
         }
-        self.launched = Some(self.order_fork(orders, prepares)?);
-        Ok(())
     }
 
-    /// A process that its template has forked in advance, if there is one.
-    fn take_spare(&self) -> Result<Option<Launched>> {
-        let Origin::Template(line) = &self.origin else { return Ok(None) };
-        if line.is_foreign() {
-            return Err(Error::foreign("fork"));
-        }
-        Ok(line.take_spare().map(|spare| Launched::spare(Arc::clone(line), spare)))
+    fn record(&mut self) -> Result<()> {
+        self.recipe.as_mut().map_or(Ok(()), |recipe| recipe.record(&self.orders))
     }
 
-    fn order_fork(&self, mut orders: Outbox, prepares: bool) -> Result<Launched> {
-        orders.pack().map_err(|error| Error::system("put orders into a memory file", error))?;
-        let line = match &self.origin {
-            Origin::Interpreter(command) => {
-                let bound = self.options.role == Role::Bound && !prepares;
-                return interpreter::start(command, S::DIALECT, bound, orders);
-            }
-            Origin::Template(line) => Arc::clone(line),
-            _ => default_template::get()?,
-        };
-        if line.is_foreign() {
-            return Err(Error::foreign("fork"));
+    /// The recipe of the template that it becomes: all that it was given.
+    fn take_recipe(&mut self) -> Option<Box<Recipe>> {
+        if let Err(error) = self.record() {
+            self.keep(error);
         }
-        let role = if prepares { Role::Preparing } else { self.options.role };
-        let mut new = New::Fork;
-        if matches!(self.origin, Origin::FreshExec) {
-            let nonce = handover::nonce().map_err(|error| Error::system("make a nonce", error))?;
-            let mut greeting = Outbox::default();
-            default_template::greet(&mut greeting, &nonce, false);
-            if self.options.role == Role::Bound && !prepares {
-                // A fresh image knows nothing of what its fork was told.
-                greeting.push(&Order::Bind, []);
-            }
-            greeting.append(orders);
-            orders = greeting;
-            new = New::Exec(nonce);
-        }
-        let (id, place) = line.fork(role, new, Descriptors::new(), orders)?;
-        let mut launched = Launched::by(line, id, place);
-        launched.prepares = prepares;
-        Ok(launched)
+        let mut recipe = self.recipe.take()?;
+        (recipe.origin, recipe.options) = (self.origin.clone(), self.options);
+        Some(recipe)
     }
 
     fn check_binding(&self) -> Result<()> {

@@ -3,8 +3,8 @@
 
 use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
-use crate::request::{Blocked, Ordered, Progress, Request, is_passing};
-use crate::sys::socket::Blocking;
+use crate::request::{Blocked, Ordered, Progress, Request};
+use crate::sys::socket::{Blocking, is_passing};
 use crate::watch::{TICK, Watch};
 use rustix::event::epoll::EventFlags;
 use std::collections::VecDeque;

@@ -2,9 +2,8 @@
 
 use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::error::{Error, Result};
-use crate::sys::socket::{self, Blocking};
+use crate::sys::socket::{self, Blocking, is_passing};
 use crate::wire::Order;
-use rustix::io::Errno;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -70,6 +69,7 @@ impl Request {
     /// First the orders, then the fork: the new process finds them there, whenever it comes.
     fn make_socket(&mut self) -> Result<()> {
         let (ours, theirs) = socket::pair().map_err(|error| Error::system("make a socket pair", error))?;
+        socket::name_senders(&ours, true).map_err(|error| Error::system("make a socket pair", error))?;
         match self.orders.flush(&ours, Blocking::No) {
             Err(error) if !is_passing(&error) => return Err(Error::system("send orders", error)),
             _ => {}
@@ -107,10 +107,4 @@ impl Blocked {
     fn by(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::WouldBlock { Blocked::Full } else { Blocked::ByOthers }
     }
-}
-
-/// Whether trying again can help: the socket is full, or too many descriptors are under way (unix(7), ETOOMANYREFS).
-pub(crate) fn is_passing(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
-        || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::NOBUFS))
 }

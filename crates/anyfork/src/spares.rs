@@ -91,19 +91,22 @@ impl<S: Reserves> Template<S> {
     pub fn spares(&self, spares: impl Into<Spares>) -> Result<()> {
         let spares = spares.into();
         spares.check()?;
-        self.line().set_spares(spares)
+        self.source().set_spares(spares)
     }
 
     /// How many wait, as far as has been heard from the template. Never blocks.
     pub fn spares_waiting(&self) -> usize {
-        self.line().waiting_spares().len()
+        self.waiting_spares().len()
     }
 
     /// The private memory of all that wait, in bytes, as the kernel counts it (proc_pid_smaps_rollup(5)): what would be free without them. Reads one file each. It means nothing for an interpreter
     /// in a PID namespace of its own, whose forks have numbers that mean others here.
     pub fn spares_memory(&self) -> u64 {
-        let pids = self.line().waiting_spares();
-        pids.into_iter().filter_map(private_memory).sum()
+        self.waiting_spares().into_iter().filter_map(private_memory).sum()
+    }
+
+    fn waiting_spares(&self) -> Vec<u32> {
+        self.source().line().map_or_else(Vec::new, |line| line.waiting_spares())
     }
 }
 

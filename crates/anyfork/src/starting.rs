@@ -4,7 +4,11 @@ use crate::child::{Child, Parts};
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::line::{Identity, Line};
+use crate::mutant::{self, Mutant};
+use crate::origin::Source;
 use crate::process::DEFAULT_DEADLINE;
+use crate::recipe::Recipe;
+use crate::restartable::{Restartable, Tenure};
 use crate::rt::{Awaited, Link};
 use crate::served::Server;
 use crate::template::Template;
@@ -80,7 +84,7 @@ impl Options {
     }
 }
 
-/// What a start can come to: a worker, a template or an external program.
+/// What a start can come to: a worker, a template, an external program; `()` for a template that [is restarted](Template::start_restart).
 pub trait Started: Sized + sealed::FromReply {}
 
 impl Started for Worker {}
@@ -135,24 +139,30 @@ impl sealed::FromReply for Child {
 }
 
 impl<S: Server> sealed::FromReply for Template<S> {
-    type Parts = ();
+    type Parts = Option<Box<Recipe>>;
 
-    fn from_reply(ready: Ready, (): ()) -> Result<Self> {
+    fn from_reply(ready: Ready, recipe: Option<Box<Recipe>>) -> Result<Self> {
+        if let Some(recipe) = recipe {
+            let tenure = Tenure::from_reply(ready, S::DIALECT)?;
+            return Ok(Template::of(Source::Restartable(Arc::new(Restartable::new(*recipe, tenure)))));
+        }
         let Ready { pid, pidfd, socket, line, is_child, .. } = ready;
         if let Some((line, id)) = line {
             // Its end is seen on its own socket; the template above it has to know that it must end with the owner.
             line.mark(id, Role::Template);
             line.forget(id);
         }
-        Ok(Template::new(Line::new(socket, S::DIALECT, Some(Identity { pid, pidfd }), is_child)))
+        let identity = Identity { pid, pidfd: pidfd.map(Arc::new) };
+        Ok(Template::of(Source::Single(Arc::new(Line::new(socket, S::DIALECT, Some(identity), is_child)))))
     }
 }
 
 impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
         let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
-        let now = Instant::now();
-        let deadline = now.checked_add(options.deadline).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
+        let waited = launched.as_ref().map_or(Duration::ZERO, |launched| launched.waited);
+        let given = if mutant::strikes(Mutant::Deadline) { Duration::MAX } else { options.deadline };
+        let deadline = after(given.saturating_sub(waited));
         let (trace, (lookout, link)) = (trace::Start::new(&what), Default::default());
         Starting { state: Some(launched), parts, options, deadline, what, trace, lookout, link, result: PhantomData }
     }
@@ -219,6 +229,7 @@ impl<T: Started> Starting<T> {
     }
 
     fn finish(&mut self, mut launched: Box<Launched>, pid: u32, pidfd: Option<OwnedFd>) -> Result<Option<T>> {
+        mutant::leak(Mutant::Leak);
         let line = launched.line.take();
         if let (true, Some((line, id))) = (launched.prepares, &line) {
             line.mark(*id, self.options.role);
@@ -253,17 +264,30 @@ impl<T: Started> Starting<T> {
         }
         loop {
             // First, as no process that has just been ordered has answered yet.
-            self.sleep().map_err(|error| Error::system("wait for the start", error))?;
+            self.sleep(self.deadline).map_err(|error| Error::system("wait for the start", error))?;
             if let Some(result) = self.try_finish()? {
                 return Ok(result);
             }
         }
     }
 
-    /// Sleeps until there is something to do.
-    pub(crate) fn sleep(&self) -> io::Result<()> {
+    /// Waits until the process is ready, but not longer than that. `None`: it is not ready yet, and may be asked again.
+    pub(crate) fn wait_until(&mut self, until: Instant) -> Result<Option<T>> {
+        loop {
+            if let Some(result) = self.try_finish()? {
+                return Ok(Some(result));
+            }
+            if until <= Instant::now() {
+                return Ok(None);
+            }
+            self.sleep(self.deadline.min(until)).map_err(|error| Error::system("wait for the start", error))?;
+        }
+    }
+
+    /// Sleeps until there is something to do, at most until then.
+    pub(crate) fn sleep(&self, until: Instant) -> io::Result<()> {
         match &self.state {
-            Some(Ok(launched)) => launched.sleep(self.deadline),
+            Some(Ok(launched)) => launched.sleep(until),
             _ => Ok(()),
         }
     }
@@ -323,10 +347,18 @@ impl<T: Started> Awaited for Starting<T> {
 
 impl<T: Started> Drop for Starting<T> {
     fn drop(&mut self) {
-        if let Some(Ok(launched)) = &mut self.state {
+        if let Some(Ok(launched)) = &mut self.state
+            && !mutant::strikes(Mutant::GiveUp)
+        {
             launched.give_up();
         }
     }
+}
+
+/// So long from now, or as good as never.
+pub(crate) fn after(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + Duration::from_secs(u32::MAX.into()))
 }
 
 /// While it waits for its template somebody else sends it, as a rule. If those who were to do that do not ask any more, it has to.

@@ -20,7 +20,8 @@ impl ExitStatus {
         let usage = Usage {
             user: Duration::from_micros(record.user_us),
             system: Duration::from_micros(record.system_us),
-            peak_memory: record.peak_kib * 1024,
+            // Said by a template, which may run somebody else's code.
+            peak_memory: record.peak_kib.saturating_mul(1024),
             minor_faults: record.minor_faults,
             major_faults: record.major_faults,
         };

@@ -3,12 +3,15 @@
 use crate::command::Command;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
-use crate::line::Line;
-use crate::process::{Origin, Process};
+use crate::origin::{Origin, Source};
+use crate::process::Process;
+use crate::restartable::Restartable;
 use crate::served::{Native, Server};
+use crate::starting::{Options, Starting};
+use crate::wire::Role;
 use std::ffi::OsStr;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,7 +51,7 @@ use std::time::Duration;
 /// `S` is [what serves it](Server) and its forks.
 #[derive(Debug)]
 pub struct Template<S: Server = Native> {
-    line: Arc<Line>,
+    source: Source,
     server: PhantomData<fn() -> S>,
 }
 
@@ -57,12 +60,14 @@ impl Template<Native> {
     ///
     /// Environment, current directory, umask, standard input, output and error are the caller's, as for [`Command::new`]; user and groups are the template's.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        Command::of(Origin::Template(Arc::clone(&self.line)), program.as_ref())
+        Command::of(Origin::Template(self.source.clone()), program.as_ref())
     }
 
     /// Makes this the template from which [`Process::new`] forks.
     pub(crate) fn into_default(self) -> Result<()> {
-        if default_template::set(Arc::clone(&self.line)) {
+        if let Source::Single(line) = &self.source
+            && default_template::set(Arc::clone(line))
+        {
             // The handle is gone, the template stays.
             std::mem::forget(self);
             return Ok(());
@@ -72,27 +77,102 @@ impl Template<Native> {
 }
 
 impl<S: Server> Template<S> {
-    pub(crate) fn new(line: Line) -> Self {
-        Template { line: Arc::new(line), server: PhantomData }
+    pub(crate) fn of(source: Source) -> Self {
+        Template { source, server: PhantomData }
     }
 
     /// A process forked from this template. Nothing is started yet: see [`Process`].
     pub fn fork(&self) -> Process<S> {
-        Process::of(Origin::Template(Arc::clone(&self.line)))
+        Process::of(Origin::Template(self.source.clone()))
     }
 
-    /// The number of the template's process.
+    /// Makes the template once more by its [recipe](Process::restarts), and lets it take the place of what it was: [`start_restart`](Template::start_restart) and [`wait`](Starting::wait). Blocks until the new process is
+    /// ready.
+    ///
+    /// For a template that has ended, and for one that lives: whose memory has grown, whose data are old, whose modules have a new version. Then forks come from the old process until the new one is ready, and none is lost in between. The
+    /// old one ends as by a drop: what has been started from it goes on, and exit statuses arrive as ever. (One that is stopped ends when it is continued.) The [spares](Template::spares) that are wanted are forked anew.
+    /// Processes of this template that are being prepared stay with the one from which they were forked; those that have not been started yet come from the new one.
+    ///
+    /// If it fails, the template is what it was before. Automatic restarts are counted anew when it succeeds.
+    ///
+    /// ```
+    /// # use anyfork::{Process, Restarts};
+    /// # #[anyfork::entry] fn load(_words: String) {}
+    /// # #[anyfork::entry] fn work() {}
+    /// # fn main() -> anyfork::Result<()> {
+    /// let template = Process::new().restarts(Restarts::by_hand()).call(load, ["words"]).template()?;
+    /// template.restart()?; // `load` has run again
+    /// assert!(template.fork().run(work)?.wait()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) if it has no recipe: call [`Process::restarts`] first. [`TemplateGone`](ErrorKind::TemplateGone) if it was forked from another one that is gone: restart that one first.
+    /// [`System`](ErrorKind::System) if descriptors cannot be duplicated. Else as [`Process::template`].
+    pub fn restart(&self) -> Result<()> {
+        self.start_restart().wait()
+    }
+
+    /// The same, as a value that an event loop can wait for. Never blocks (but see [`Process::start`]). The new process takes over when the value has finished; **dropping** it before gives the restart up.
+    pub fn start_restart(&self) -> Starting<()> {
+        match self.restartable("restart") {
+            Ok(template) => template.start(),
+            Err(error) => Starting::failed(error, Options::new(Role::Free), "restart a template".into()),
+        }
+    }
+
+    /// Another template by the same [recipe](Process::restarts), by a new exec of the program's image (of the interpreter): with an address layout of its own, and nothing shared with any other process. Blocks until it is ready. What
+    /// the templates were given from which this one was forked, it is given first, so they must have kept their recipes, too.
+    ///
+    /// It has a recipe of its own, and the [`Restarts`](crate::Restarts) of this one, which stays as it is. (Templates that come from [`Process::new`], and all their forks, have the layout of the default template.)
+    ///
+    /// ```
+    /// # use anyfork::{Process, Restarts};
+    /// # #[anyfork::entry] fn work() {}
+    /// # fn main() -> anyfork::Result<()> {
+    /// let template = Process::new().restarts(Restarts::by_hand()).template()?;
+    /// let other = template.fresh()?; // nobody there knows an address of this one
+    /// assert!(other.fork().run(work)?.wait()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) if it, or one that it was forked from, has no recipe. Else as [`Process::template`].
+    pub fn fresh(&self) -> Result<Template<S>> {
+        self.start_fresh().wait()
+    }
+
+    /// The same, as a value that an event loop can wait for. Never blocks (but see [`Process::start`]).
+    pub fn start_fresh(&self) -> Starting<Template<S>> {
+        let recipe = self.restartable("fresh").and_then(|template| template.recipe().fresh());
+        match recipe {
+            Ok(recipe) => recipe.make(),
+            Err(error) => Starting::failed(error, Options::new(Role::Free), "make a template".into()),
+        }
+    }
+
+    fn restartable(&self, step: &'static str) -> Result<&Arc<Restartable>> {
+        let Source::Restartable(template) = &self.source else {
+            let message = "it has kept no recipe: call `restarts` of its process before anything else";
+            return Err(Error::new(ErrorKind::Unsupported, step, message));
+        };
+        template.check_maker(step).map(|()| template)
+    }
+
+    /// The number of the template's process. After a [restart](Template::restart) it is another one.
     pub fn pid(&self) -> u32 {
-        self.line.identity().map_or(0, |identity| identity.pid)
+        self.source.line().and_then(|line| Some(line.identity()?.pid)).unwrap_or(0)
     }
 
-    /// The template's pidfd, pidfd_open(2): readable when it has ended. `None` where the system refuses pidfds.
-    pub fn pidfd(&self) -> Option<BorrowedFd<'_>> {
-        self.line.identity()?.pidfd.as_ref().map(AsFd::as_fd)
+    /// The template's pidfd, pidfd_open(2): readable when its process has ended. `None` where the system refuses pidfds. After a [restart](Template::restart) it is another one; this one stays valid.
+    pub fn pidfd(&self) -> Option<Arc<OwnedFd>> {
+        self.source.line()?.identity()?.pidfd.clone()
     }
 
-    pub(crate) fn line(&self) -> &Line {
-        &self.line
+    pub(crate) fn source(&self) -> &Source {
+        &self.source
     }
 }
 
@@ -101,10 +181,14 @@ const END: Duration = Duration::from_millis(100);
 
 impl<S: Server> Drop for Template<S> {
     fn drop(&mut self) {
-        // Closed also means given away.
-        if !self.line.is_foreign() && !self.line.is_closed() {
-            self.line.end();
-            self.line.wait_for_end(END);
+        match &self.source {
+            // Closed also means given away.
+            Source::Single(line) if !line.is_foreign() && !line.is_closed() => {
+                line.end();
+                line.wait_for_end(END);
+            }
+            Source::Single(_) => {}
+            Source::Restartable(template) => template.leave(),
         }
     }
 }

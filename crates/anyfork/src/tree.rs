@@ -1,15 +1,17 @@
 //! A program and all that it has started, to be killed together.
 
+mod seen;
+
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::rt::{Awaited, Link};
 use crate::sys::pidfd::{self, Life};
-use crate::sys::stat::Stat;
 use crate::watch::{self, Lookout, TICK, Watch};
 use crate::worker::Lifeline;
 use rustix::fs::{Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
+use seen::{Seen, process, processes, states};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -172,7 +174,12 @@ impl Tree {
         loop {
             // A signal to a group reaches a process that is forking and its child, so nobody comes and goes between two looks.
             self.signal_group(Signal::STOP)?;
+            // Before the look: who has stopped by now has no child that comes into sight after it.
+            let have_stopped = known.iter().all(|(pid, member)| member.has_stopped(*pid));
             if !self.find_new(known)? {
+                if !have_stopped {
+                    return Ok(false);
+                }
                 break;
             }
             send(known, Signal::STOP)?;
@@ -207,8 +214,7 @@ impl Tree {
 
     /// Looks for members that are not known yet. `true`: there are some, and they are known now.
     fn find_new(&self, known: &mut BTreeMap<u32, Member>) -> Result<bool> {
-        let all =
-            processes().map_err(|error| Error::new(ErrorKind::Unsupported, "kill_tree", format!("/proc: {error}")))?;
+        let all = processes()?;
         let mut new = false;
         for pid in self.members(&all, known) {
             if known.contains_key(&pid) {
@@ -216,9 +222,10 @@ impl Tree {
             }
             let Some(start) = all.get(&pid).map(|process| process.start) else { continue };
             // Looked at again with the pidfd in hand: the number could have got another process meanwhile.
-            let Some(pidfd) = pidfd::of(pid) else { continue };
-            if process(pid).is_some_and(|process| process.start == start && process.is_alive()) {
-                known.insert(pid, Member { pidfd, is_denied: false });
+            let pidfd = pidfd::of(pid).map_err(|error| Error::system("kill_tree", error))?;
+            let Some(pidfd) = pidfd else { continue };
+            if process(pid)?.is_some_and(|process| process.start == start && process.is_alive()) {
+                known.insert(pid, Member { pidfd, is_denied: false, since: Instant::now() });
                 new = true;
             }
         }
@@ -265,6 +272,25 @@ struct Member {
     pidfd: OwnedFd,
     /// Whether the kernel refuses a signal to it.
     is_denied: bool,
+    /// When it was found.
+    since: Instant,
+}
+
+/// How long it may take until a process stops that waits for something: a disk, the child of its vfork(2), which may have been stopped, or those who have frozen it.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+impl Member {
+    /// Whether it cannot be forking any more. A fork that had begun when the signal came is finished first.
+    fn has_stopped(&self, pid: u32) -> bool {
+        let waits_too_long = self.since.elapsed() > PATIENCE;
+        self.is_denied
+            || pidfd::life(&self.pidfd).is_ok_and(|life| life != Life::Runs)
+            || states(pid).into_iter().all(|state| match state {
+                'T' | 't' | 'Z' | 'X' => true,
+                'R' => false,
+                _ => waits_too_long,
+            })
+    }
 }
 
 /// Later ones first: children before their parents, as a rule, and the program last.
@@ -285,43 +311,6 @@ fn in_time(until: Instant) -> Result<()> {
     Err(Error::new(ErrorKind::Deadline, "kill_tree", format!("some processes are still there after {LIMIT:?}")))
 }
 
-/// What is looked at of a process.
-struct Seen {
-    pid: u32,
-    parent: u32,
-    group: u32,
-    session: u32,
-    state: char,
-    threads: u32,
-    /// When it was started, in clock ticks: with its number, who it is.
-    start: u64,
-}
-
-impl Seen {
-    fn is_alive(&self) -> bool {
-        // A process whose first thread has ended looks dead while the others live.
-        !matches!(self.state, 'Z' | 'X') || self.threads > 1
-    }
-}
-
-fn processes() -> io::Result<HashMap<u32, Seen>> {
-    let pids = fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    Ok(pids.filter_map(|pid| Some((pid, process(pid)?))).collect())
-}
-
-fn process(pid: u32) -> Option<Seen> {
-    let stat = Stat::of(pid)?;
-    Some(Seen {
-        pid,
-        state: stat.field(3)?,
-        parent: stat.field(4)?,
-        group: stat.field::<i32>(5)? as u32,
-        session: stat.field::<i32>(6)? as u32,
-        threads: stat.field(20)?,
-        start: stat.field(22)?,
-    })
-}
-
 /// Freezes a control group and those below it (version 2), so that each of its processes can be killed. Version 1 has no such file, and is
 /// killed as it runs.
 ///
@@ -337,7 +326,9 @@ fn freeze(cgroup: &OwnedFd) -> Result<bool> {
 fn kill_members(cgroup: &OwnedFd) -> Result<bool> {
     // Empty is empty: a process that forks and ends is listed until its child is. (The dead are not listed.)
     let pids = members(cgroup)?;
-    let pidfds: Vec<(u32, OwnedFd)> = pids.iter().filter_map(|pid| Some((*pid, pidfd::of(*pid)?))).collect();
+    let pidfds = pids.iter().filter_map(|pid| Some(pidfd::of(*pid).transpose()?.map(|pidfd| (*pid, pidfd))));
+    let pidfds: Vec<(u32, OwnedFd)> =
+        pidfds.collect::<io::Result<_>>().map_err(|error| Error::system("kill_tree", error))?;
     // Looked at again with the pidfds in hand: none of them is a stranger that got the number.
     let still = if pids.is_empty() { Vec::new() } else { members(cgroup)? };
     for (_, pidfd) in pidfds.iter().filter(|(pid, _)| still.contains(pid)) {
@@ -378,17 +369,4 @@ fn collect_members(cgroup: impl AsFd, pids: &mut Vec<u32>) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn this_process_is_seen_as_it_is() {
-        let this = process(std::process::id()).unwrap();
-        assert_eq!(this.parent, std::os::unix::process::parent_id());
-        assert_eq!(this.group, rustix::process::getpgrp().as_raw_pid() as u32);
-        assert!(this.is_alive() && this.start > 0);
-    }
 }

@@ -1,6 +1,7 @@
 //! One descriptor that becomes readable when any of several things happens: epoll(7) and a timerfd.
 
 use crate::error::{Error, Result};
+use crate::maker::Maker;
 use crate::sys::stdio::above_stdio;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{PollFd, PollFlags, Timespec};
@@ -173,9 +174,9 @@ impl From<Arc<Watch>> for Lookout {
 
 /// What `as_fd` returns when there are no descriptors left to make one: readable always, so that the loop asks.
 pub(crate) fn last_resort() -> BorrowedFd<'static> {
-    static READY: Mutex<Option<(u32, &OwnedFd)>> = Mutex::new(None);
+    static READY: Mutex<Option<(Maker, &OwnedFd)>> = Mutex::new(None);
     let mut ready = READY.lock().unwrap_or_else(PoisonError::into_inner);
-    let this = std::process::id();
+    let this = Maker::this();
     // In a fork of the program that made it, it may have been closed.
     if ready.is_none_or(|(maker, _)| maker != this) {
         *ready = always_ready().ok().map(|fd| (this, &*Box::leak(Box::new(fd))));

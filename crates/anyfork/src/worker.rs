@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::exited::Exited;
 use crate::line::{Fate, Line};
 use crate::maker::Maker;
+use crate::mutant::{Mutant, strikes};
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
 use crate::sys::wait::{self, Which};
@@ -259,15 +260,13 @@ impl Lifeline {
         if life == Life::Runs {
             return Ok(None);
         }
-        // The default template knows most, and has reported by the time it has waited for the process.
-        // Before that an older orphan of the same number could be meant.
+        let kept = (life == Life::Reaped).then(|| pidfd::wait_status(pidfd)).flatten().map(ExitStatus::of_wait_status);
+        // The default template knows most, and has reported by the time it has waited for the process. Before that an older orphan of the same number could be meant; and also
+        // after it, if the process was none of its orphans: the kernel knows better.
         let told = (life == Life::Reaped || !self.hangs_up).then(|| self.ask_default_template()).flatten();
-        let known = told
-            .or_else(|| wait::reap(Which::Pidfd(pidfd)).map(|record| ExitStatus::of_record(&record)))
-            .or_else(|| {
-                let kept = (life == Life::Reaped).then(|| pidfd::wait_status(pidfd)).flatten();
-                kept.map(ExitStatus::of_wait_status)
-            });
+        let told = told.filter(|told| kept.is_none_or(|kept| kept.into_raw() == told.into_raw()));
+        let known =
+            told.or_else(|| wait::reap(Which::Pidfd(pidfd)).map(|record| ExitStatus::of_record(&record))).or(kept);
         if known.is_some() {
             return Ok(known);
         }
@@ -283,7 +282,8 @@ impl Lifeline {
 
     /// Without pidfds only the default template can tell, and the number whether there is still anything to be told.
     fn ask_without_pidfd(&self) -> Result<Option<ExitStatus>> {
-        if Pid::from_raw(self.pid as i32).is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()) {
+        let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw);
+        if pid.is_some_and(|pid| rustix::process::test_kill_process(pid).is_ok()) {
             return Ok(None);
         }
         let known = self.ask_default_template();
@@ -350,7 +350,12 @@ impl Lifeline {
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {
         self.maker.check("signal")?;
         let sent = match (&self.pidfd, &self.line) {
-            (Some(pidfd), _) => pidfd::signal(pidfd, signal),
+            (Some(pidfd), line) => match (pidfd::signal(pidfd, signal), line) {
+                (Err(error), Some((line, id))) if pidfd::are_denied_signals(&error) => {
+                    line.signal(*id, signal.as_raw())
+                }
+                (sent, _) => sent,
+            },
             (None, Some((line, id))) => line.signal(*id, signal.as_raw()),
             (None, None) => return Err(Error::new(ErrorKind::Unsupported, "signal", "there are no pidfds here")),
         };
@@ -360,6 +365,9 @@ impl Lifeline {
 
 impl Drop for Lifeline {
     fn drop(&mut self) {
+        if strikes(Mutant::Close) {
+            std::mem::forget(self.pidfd.take());
+        }
         if let Some((line, id)) = &self.line
             && !line.is_foreign()
         {

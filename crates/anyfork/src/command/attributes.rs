@@ -1,6 +1,6 @@
 //! What a program gets that needs `pre_exec` elsewhere: sessions, limits, users, confinement. Declared here, and followed as steps by the new process.
 
-use super::Command;
+use super::{Command, Serving};
 use crate::argument::ToArg;
 use crate::capability::Capabilities;
 use crate::entry::ToEntry;
@@ -18,8 +18,8 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
     pub(super) fds: BTreeMap<u32, OwnedFd>,
-    /// Where it has the process's own socket.
-    pub(super) serves_at: Option<u32>,
+    /// It is an interpreter that serves processes.
+    pub(super) serving: Option<Serving>,
     pub(super) namespaces: Namespaces,
     pub(super) cgroup: Option<OwnedFd>,
     pub(super) setsid: bool,

@@ -10,16 +10,16 @@ use crate::child::Parts;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::{Confirmation, Launched};
-use crate::line::{Line, New};
+use crate::line::New;
 use crate::namespace::Namespaces;
-use crate::process::Origin;
+use crate::origin::{Held, Origin};
 use crate::pty;
 use crate::sys::memfd;
 use crate::sys::signal;
 use crate::sys::socket::DESCRIPTORS_PER_MESSAGE;
 use crate::sys::stdio::{NAMES, duplicate, open};
 use crate::wire::{Bytes, INLINE_ARGUMENT, Order, Program, Role, Step, Strings};
-use rustix::fs::OFlags;
+use rustix::fs::{OFlags, SeekFrom};
 use rustix::process::Signal;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::OwnedFd;
@@ -36,30 +36,32 @@ const MOST_DESCRIPTORS: usize = DESCRIPTORS_PER_MESSAGE - 2;
 impl Command {
     /// Orders the program.
     pub(super) fn order(&self, defaults: [&Kind; 3]) -> Result<(Launched, Parts)> {
-        let Composed { line, octets, descriptors, parts } = self.compose(defaults)?;
+        let Composed { template, octets, descriptors, parts } = self.compose(defaults)?;
         let role = match (self.options.role, self.attributes.death_signal) {
             (Role::Free, Some(_)) => Role::Watched,
             (role, _) => role,
         };
         let (id, place) = if self.attributes.entry.is_none() {
-            line.fork(role, New::Program(&octets), descriptors, Outbox::default())?
+            template.fork(role, New::Program(&octets), descriptors, Outbox::default())?
         } else {
             let mut orders = Outbox::default();
             orders.push(&Order::Become { program: &octets }, descriptors);
-            line.fork(role, New::Fork, Descriptors::new(), orders)?
+            template.fork(role, New::Fork, Descriptors::new(), orders)?
         };
-        let mut launched = Launched::by(line, id, place);
+        let mut launched = Launched::by(Arc::clone(&template), id, place);
+        launched.waited = template.waited;
         launched.confirmation = Confirmation::ByEnd;
         Ok((launched, parts))
     }
 
-    /// Says that the program gets the process's socket at this number, and follows orders there.
-    pub(crate) fn serve_at(&mut self, number: u32) -> Result<()> {
+    /// Says that the program gets the process's socket and the code of its server, and follows orders there.
+    pub(crate) fn serve(&mut self, serving: Serving) -> Result<()> {
         let misused = |step, what| {
             let message = format!("{what} in an interpreter that serves processes");
             Err(Error::new(ErrorKind::InvalidInput, step, message))
         };
-        if self.attributes.fds.contains_key(&number) {
+        let taken = [serving.socket, serving.code].into_iter().find(|number| self.attributes.fds.contains_key(number));
+        if let Some(number) = taken {
             return misused("fd_at", format!("the descriptor {number} is taken"));
         }
         if self.pty.is_some() || self.stdio.iter().flatten().any(|stdio| matches!(stdio.0, Kind::Piped)) {
@@ -71,15 +73,16 @@ impl Command {
         if self.attributes.entry.is_some() {
             return misused("pre_exec_entry", "no function can run before the exec".into());
         }
-        self.attributes.serves_at = Some(number);
+        self.attributes.serving = Some(serving);
         Ok(())
     }
 
-    /// Orders a program that [serves](Command::serve_at), with orders that it finds in its socket.
+    /// Orders a program that [serves](Command::serve), with orders that it finds in its socket.
     pub(crate) fn order_served(&self, orders: Outbox) -> Result<Launched> {
-        let Composed { line, octets, descriptors, .. } = self.compose([&Kind::Inherit; 3])?;
-        let (id, place) = line.fork(Role::Preparing, New::Program(&octets), descriptors, orders)?;
-        let mut launched = Launched::by(line, id, place);
+        let Composed { template, octets, descriptors, .. } = self.compose([&Kind::Inherit; 3])?;
+        let (id, place) = template.fork(Role::Preparing, New::Program(&octets), descriptors, orders)?;
+        let mut launched = Launched::by(Arc::clone(&template), id, place);
+        launched.waited = template.waited;
         launched.prepares = true;
         launched.confirmation = Confirmation::Twice;
         Ok(launched)
@@ -91,16 +94,13 @@ impl Command {
             return Err(error.again());
         }
         let caller = Caller::look();
-        let line = match &self.origin {
-            Origin::Template(line) => Arc::clone(line),
+        let template = match &self.origin {
+            Origin::Template(template) => template.hold("start", self.options.deadline)?,
             _ => match &caller {
-                Some(caller) => default_template::get_for(&caller.standing)?,
-                None => default_template::get()?,
+                Some(caller) => default_template::get_for(&caller.standing)?.into(),
+                None => default_template::get()?.into(),
             },
         };
-        if line.is_foreign() {
-            return Err(Error::foreign("start"));
-        }
         let mut parts = Parts::default();
         let mut descriptors = Descriptors::new();
         let mut octets = Bytes::new();
@@ -110,7 +110,7 @@ impl Command {
             descriptors.push(file);
             octets.clear();
         }
-        Ok(Composed { line, octets, descriptors, parts })
+        Ok(Composed { template, octets, descriptors, parts })
     }
 
     /// Writes all that the template must know.
@@ -224,17 +224,38 @@ impl Command {
         for (at, fd) in &self.attributes.fds {
             steps.push(Step::Place { descriptor: give(copy(fd, "fd_at")?), at: *at });
         }
-        steps.extend(self.attributes.serves_at.map(|at| Step::Keep { at }));
+        if let Some(Serving { socket, code, text }) = self.attributes.serving {
+            let text = text_file(text).map_err(|error| Error::system("put the server into a memory file", error))?;
+            steps.push(Step::Place { descriptor: give(text), at: code });
+            steps.push(Step::Keep { at: socket });
+        }
         Ok(())
     }
 }
 
 /// A program as it is sent to a template, which may be in the last descriptor.
 struct Composed {
-    line: Arc<Line>,
+    template: Held,
     octets: Bytes,
     descriptors: Descriptors,
     parts: Parts,
+}
+
+/// What an interpreter finds that serves processes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Serving {
+    /// The number of the process's own socket.
+    pub(crate) socket: u32,
+    /// The number of a file with the code of its server.
+    pub(crate) code: u32,
+    pub(crate) text: &'static str,
+}
+
+/// A file of its own for each interpreter: duplicates of one would share the position at which they are read.
+fn text_file(text: &str) -> std::io::Result<OwnedFd> {
+    let file = memfd::sealed(text.as_bytes())?;
+    rustix::fs::seek(&file, SeekFrom::Start(0))?;
+    Ok(file)
 }
 
 /// Strings that steps borrow.
@@ -300,7 +321,7 @@ impl Attributes {
             steps.push(Step::AdoptOrphans);
         }
         // A server takes it back when it goes on without its template.
-        let kill = (role == Role::Bound || self.serves_at.is_some()).then_some(Signal::KILL.as_raw());
+        let kill = (role == Role::Bound || self.serving.is_some()).then_some(Signal::KILL.as_raw());
         steps.extend(kill.or(self.death_signal).map(|signal| Step::DeathSignal(signal as u32)));
         // From here on signals arrive.
         steps.push(match self.inherit_signals {

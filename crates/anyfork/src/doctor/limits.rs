@@ -20,7 +20,7 @@ const MOST_PIDS: &str = "pids.max";
 
 /// About how many workers there can be at once, and what sets that limit.
 pub(super) fn workers() -> Option<(u64, &'static str)> {
-    let each = if pidfd::of_self().is_some() { 2 } else { 1 };
+    let each = if pidfd::try_of_self().is_ok() { 2 } else { 1 };
     let descriptors = getrlimit(Resource::Nofile).current.map(|limit| {
         let free = limit.saturating_sub(open_descriptors().unwrap_or(3) + DESCRIPTORS_BESIDE);
         (free / each, "RLIMIT_NOFILE")

@@ -2,13 +2,16 @@
 //!
 //! Nothing here blocks but the wait for the end of a template that is a child, and no thread reads it: whoever wants to know something takes in what has come, for everybody.
 
+mod late;
 mod pool;
 mod reports;
 
+use crate::allowed::Allowed;
 use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::handover::Nonce;
 use crate::maker::Maker;
+use crate::mutant::{Mutant, strikes};
 use crate::queue::{Outcome, Place, Queue, Seat};
 use crate::request::Request;
 use crate::sys::pidfd::{self, Life};
@@ -71,7 +74,7 @@ impl Drop for Witness {
 #[derive(Debug)]
 pub(crate) struct Identity {
     pub(crate) pid: u32,
-    pub(crate) pidfd: Option<OwnedFd>,
+    pub(crate) pidfd: Option<Arc<OwnedFd>>,
 }
 
 /// What a template is to make.
@@ -79,7 +82,7 @@ pub(crate) struct Identity {
 pub(crate) enum New<'a> {
     Fork,
     /// A fresh image of the program.
-    Exec(Nonce),
+    Exec(Nonce, Option<&'a Allowed>),
     /// An external program, as [`Order::Spawn`] has it.
     Program(&'a [u8]),
 }
@@ -144,13 +147,14 @@ impl Line {
         if self.given_away.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
             return Err(gone());
         }
+        late::wait_for_ended();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if id.is_multiple_of(COLLECT_EVERY) {
             self.collect();
         }
         let order = match new {
             New::Fork => Order::Fork { id, role },
-            New::Exec(nonce) => Order::Exec { id, role, nonce },
+            New::Exec(nonce, allowed) => Order::Exec { id, role, nonce, names: allowed.map(Allowed::octets) },
             New::Program(program) => Order::Spawn { id, role, program },
         };
         let request = Request::new(self.dialect, &order, descriptors, orders);
@@ -264,24 +268,42 @@ impl Line {
 
     /// For a template that is a child of this process: waits for its end, so that no zombie stays.
     pub(crate) fn wait_for_end(&self, limit: Duration) {
-        if !self.is_child || self.is_foreign() || self.given_away.load(Ordering::Relaxed) {
+        if self.is_foreign() || self.given_away.load(Ordering::Relaxed) {
             return;
         }
-        self.take_reports();
+        if self.is_child {
+            self.take_reports();
+            self.sleep_until_end(limit);
+        }
+        self.wait_for_child();
+    }
+
+    fn sleep_until_end(&self, limit: Duration) {
         let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity() else { return };
         let until = Instant::now() + limit;
         while pidfd::life(pidfd).is_ok_and(|life| life == Life::Runs) && Instant::now() < until {
             let _ = watch::sleep(&[(pidfd.as_fd(), PollFlags::IN)], Some(until));
         }
-        self.wait_for_child();
     }
 
+    /// If it has ended. Not only those that were made as children: a program that adopts orphans, as number 1 of a namespace does, is the parent of a template whose own was killed.
     fn wait_for_child(&self) {
-        if self.is_child
+        if !strikes(Mutant::Reap)
             && let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity()
         {
             wait::reap(Which::Pidfd(pidfd.as_fd()));
         }
+    }
+
+    /// What has not ended by now is waited for at another time.
+    fn leave_late(&mut self) {
+        if !self.is_child || self.is_foreign() || self.given_away.load(Ordering::Relaxed) || strikes(Mutant::Reap) {
+            return;
+        }
+        if let Some(Identity { pidfd: Some(pidfd), .. }) = self.template.take() {
+            late::keep(pidfd);
+        }
+        late::wait_for_ended();
     }
 
     fn outgoing(&self) -> MutexGuard<'_, Queue> {
@@ -300,6 +322,7 @@ impl Drop for Line {
             self.end();
         }
         self.wait_for_end(LAST_WAIT);
+        self.leave_late();
     }
 }
 

@@ -5,10 +5,11 @@ use super::{Identity, Line};
 use crate::channel::{Descriptors, Filled, Inbox};
 use crate::error::Error;
 use crate::status::ExitStatus;
-use crate::sys::socket::Blocking;
+use crate::sys::receive::Along;
+use crate::sys::socket::{self, Blocking};
 use crate::wire::Reply;
 use std::collections::{HashMap, VecDeque};
-use std::sync::{MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// Statuses kept of adopted orphans that nobody has asked for yet. The oldest go first.
 const ORPHANS: usize = 4096;
@@ -22,7 +23,10 @@ pub(crate) enum Fate {
     NotForked(i32),
 }
 
-#[derive(Debug, Default)]
+/// So often is read for one question, a few reports each time: more than a template has kept that does what it should. One that sends without end holds nobody up for long.
+const MOST_READ: usize = 1 << 16;
+
+#[derive(Debug)]
 pub(super) struct Incoming {
     pub(super) inbox: Inbox,
     pub(super) fates: HashMap<u64, Fate>,
@@ -33,24 +37,44 @@ pub(super) struct Incoming {
     pub(super) closed: bool,
 }
 
+impl Default for Incoming {
+    fn default() -> Self {
+        Incoming {
+            inbox: Inbox::with(Along::One),
+            fates: HashMap::new(),
+            orphans: VecDeque::new(),
+            pool: Pool::default(),
+            failure: None,
+            closed: false,
+        }
+    }
+}
+
 impl Line {
     pub(super) fn take_reports(&self) {
+        self.read(MOST_READ);
+    }
+
+    fn read(&self, most: usize) {
         let mut incoming = self.incoming();
-        while !incoming.closed {
+        for _ in 0..most {
+            if incoming.closed {
+                break;
+            }
             match incoming.inbox.fill(&self.socket, Blocking::No) {
                 Ok(Filled::Some) => {}
                 Ok(Filled::Nothing) => break,
-                Ok(Filled::End) | Err(_) => incoming.closed = true,
+                Ok(Filled::End) => incoming.closed = true,
+                Err(_) => self.break_off(&mut incoming),
             }
             while let Some(message) = incoming.inbox.next().transpose() {
                 let Ok(message) = message else {
-                    incoming.closed = true;
+                    self.break_off(&mut incoming);
                     break;
                 };
                 match Reply::parse(message.frame.get()) {
                     Ok(reply) => self.take_in(&mut incoming, reply, message.descriptors),
-                    // Not a template: nothing it says can be trusted.
-                    Err(_) => incoming.closed = true,
+                    Err(_) => self.break_off(&mut incoming),
                 }
             }
         }
@@ -59,15 +83,23 @@ impl Line {
         }
     }
 
+    /// Not a template: nothing it says can be trusted. It is to end, so that it can be waited for.
+    fn break_off(&self, incoming: &mut Incoming) {
+        incoming.closed = true;
+        socket::shut(&self.socket);
+    }
+
     fn take_in(&self, incoming: &mut Incoming, reply: Reply, mut descriptors: Descriptors) {
         match reply {
             Reply::Ready { pid } => {
-                let _ = self.template.set(Identity { pid, pidfd: descriptors.pop() });
+                let _ = self.template.set(Identity { pid, pidfd: descriptors.pop().map(Arc::new) });
             }
             Reply::Exited(record) => {
                 let status = ExitStatus::of_record(&record);
                 incoming.pool.ended(record.id);
                 match incoming.fates.get_mut(&record.id) {
+                    // An end is told once.
+                    Some(Fate::Ended(_)) => {}
                     Some(fate) => *fate = Fate::Ended(status),
                     None if record.id == 0 => {
                         incoming.orphans.truncate(ORPHANS - 1);
@@ -118,5 +150,29 @@ impl Line {
 
     pub(super) fn incoming(&self) -> MutexGuard<'_, Incoming> {
         self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::channel::Dialect;
+    use crate::sys::socket;
+    use crate::wire::{Bytes, ExitRecord};
+
+    /// Whoever sends as fast as it is read would never be at an end otherwise.
+    #[test]
+    fn no_more_is_read_at_a_time_than_may_be() {
+        let (ours, theirs) = socket::pair().unwrap();
+        let mut reports = Bytes::new();
+        (1..=100).for_each(|pid| Reply::Exited(ExitRecord { pid, ..ExitRecord::default() }).append(&mut reports, 0));
+        assert_eq!(socket::send(&theirs, &reports, &[], Blocking::No).unwrap(), reports.len());
+        let line = Line::new(ours, Dialect::Frames, None, false);
+        for read in 1..=4 {
+            line.read(3);
+            assert_eq!(line.incoming().orphans.len(), 12 * read);
+        }
+        line.take_reports();
+        assert_eq!(line.incoming().orphans.len(), 100);
     }
 }

@@ -28,7 +28,7 @@ try:
 except (ImportError, OSError):
     libc = None
 
-VERSION = 4
+VERSION = 5
 
 # As they are now: a program may put others into these modules in its preparation (gevent's monkey patches), which have threads, descriptors or children of their own.
 fork_process, make_poll, sleep, clock, exit_now = os.fork, select.poll, time.sleep, time.monotonic, os._exit
@@ -199,7 +199,7 @@ ORDERS = {
     Order.TEMPLATE: (NONE, False, 0, 0),
     Order.RUN: (NONE, True, 0, 0),
     Order.FORK: (ROLE, False, 1, 1),
-    Order.EXEC: (struct.Struct("<QB16s"), False, 1, 1),
+    Order.EXEC: (struct.Struct("<QB16sB"), True, 1, 1),
     Order.SIGNAL: (struct.Struct("<QI"), False, 0, 0),
     Order.MARK: (ROLE, False, 0, 0),
     Order.OWN: (struct.Struct("<I"), False, 0, 1),

@@ -1,6 +1,7 @@
 //! What runs inside the processes that anyfork made: a process collects orders, then runs an entry or becomes a template, whose
 //! forks collect orders again.
 
+mod places;
 mod prepare;
 mod program;
 mod reaper;
@@ -17,7 +18,6 @@ use crate::sys::socket::{self, Blocking};
 use crate::sys::threads::{SingleThread, Threads};
 use crate::sys::title;
 use crate::wire::{Bytes, Failure, FailureKind, Reply, Role};
-use rustix::io::Errno;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -39,8 +39,8 @@ impl Owner {
     }
 
     /// The calling process as an owner.
-    pub(crate) fn this(program: String) -> Self {
-        Self::new(std::process::id(), pidfd::of_self(), program)
+    pub(crate) fn this(program: String) -> std::io::Result<Self> {
+        Ok(Self::new(std::process::id(), pidfd::of_self()?, program))
     }
 
     /// For a process that is about to forget it: its descriptor, the rest stays in memory.
@@ -101,7 +101,7 @@ impl Process {
         if let Some(proof) = &self.single {
             self.set_title(proof, "spare");
         }
-        self.pidfd = pidfd::of_self();
+        self.pidfd = pidfd::of_self().ok().flatten();
     }
 
     /// Does what the orders say, to the end of the process.
@@ -162,15 +162,15 @@ fn go_on_without_parent(process: &Process) {
 
 /// Sends the one reply of a process, with its pidfd, which may be there already. An error means that nobody waits for it any more.
 fn announce(socket: impl AsFd, reply: &Reply, pidfd: Option<OwnedFd>) -> std::io::Result<()> {
-    let pidfd = pidfd.or_else(pidfd::of_self);
+    let pidfd = pidfd.or_else(|| pidfd::of_self().ok().flatten());
     let descriptors: SmallVec<[_; 1]> = pidfd.iter().map(AsFd::as_fd).collect();
     let mut bytes = Bytes::new();
     reply.append(&mut bytes, descriptors.len() as u16);
-    // Of this user's descriptors are too many under way (unix(7)): until those who wait take them in, or else without one.
+    // Of this user's descriptors may be too many under way (unix(7)), or there is no memory: until that has passed, or else without one.
     for _ in 0..PATIENCE.as_millis() {
         // A stream socket may take a part; a reply this short is taken whole.
         match socket::send(&socket, &bytes, &descriptors, Blocking::Yes) {
-            Err(error) if Errno::from_io_error(&error) == Some(Errno::TOOMANYREFS) => {}
+            Err(error) if socket::is_passing(&error) => {}
             sent => return sent.map(drop),
         }
         std::thread::sleep(Duration::from_millis(1));
@@ -200,6 +200,14 @@ fn has_threads(step: &str, threads: &Threads) -> Failure {
     };
     let message = format!("it has {threads}; a fork would copy one of them and the locks of all: {remedy}");
     Failure::new(FailureKind::Threads, step, "", message)
+}
+
+/// Whether a program can be compiled, by whoever starts it. Starts nothing.
+#[cfg(any(fuzzing, test))]
+pub(crate) fn compiles(octets: Vec<u8>, mut socket: OwnedFd, mut descriptors: Descriptors) -> bool {
+    let signals = crate::sys::signal::dispositions();
+    let starter = program::Starter { pid: std::process::id(), signals, can_be_debugged: false, is_forked: false };
+    program::compile(octets, &mut socket, &mut descriptors, &starter).is_ok()
 }
 
 /// Ends the process when a panic of anyfork's own code reaches the bottom of it: nothing above belongs to this process.

@@ -1,14 +1,17 @@
 //! The orders to a process before it is a template or a worker.
 
 use super::{Next, Process};
+use crate::allowed;
 use crate::blob::Blob;
 use crate::channel::{Filled, Message};
 use crate::entry::{self, Finished, Found, NotFound};
 use crate::inputs::{Input, Inputs};
 use crate::modules;
 use crate::outcome::catch_panic;
+use crate::sys::environ;
 use crate::sys::exit;
 use crate::sys::socket::{self, Blocking};
+use crate::sys::threads;
 use crate::wire::{CallArg, Failure, FailureKind, Malformed, Order, Role};
 use std::collections::VecDeque;
 use std::io;
@@ -71,6 +74,7 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
         }
         Order::Context(context) => process.context = Some(String::from_utf8_lossy(context).into_owned()),
         Order::Name(name) => process.name = Some(String::from_utf8_lossy(name).into_owned()),
+        Order::Environment { names } => keep_variables(process, names)?,
         Order::Bundle { .. } => process.inbox.insert(&sealed(descriptors.next())?),
         // A process that is prepared ends with its template, which ends with its owner: so it stays.
         Order::Bind => process.role = Role::Bound,
@@ -87,6 +91,19 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
         _ => return Err(not_understood(Malformed("an order for a template, to a process that is none"))),
     }
     Ok(None)
+}
+
+fn keep_variables(process: &mut Process, names: &[u8]) -> Result<(), Failure> {
+    let proof = match process.single.take() {
+        Some(proof) => proof,
+        None => threads::single().map_err(|threads| {
+            let message = format!("it has {threads}, which may be reading its environment: call it first");
+            Failure::new(FailureKind::Threads, "env_allow", "", message)
+        })?,
+    };
+    let kept = environ::keep_only(&proof, |variable| allowed::has(names, variable));
+    process.single = Some(proof);
+    kept.map_err(|error| Failure::system("wipe the environment", &error))
 }
 
 pub(super) fn sealed(file: Option<OwnedFd>) -> Result<Blob, Failure> {

@@ -14,7 +14,7 @@ use crate::sys::stdio;
 use crate::wire::{Failure, Malformed, Program, Step};
 use rustix::thread::{CapabilitySet, Pid};
 use std::collections::VecDeque;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
@@ -129,7 +129,7 @@ impl<'a> Compiler<'a, '_> {
         Ok(Plan {
             joining,
             calls: self.calls,
-            files: candidates(program.file, program.path),
+            files: super::places::candidates(program.file, program.path),
             name: program.file,
             arguments: program.arguments,
             environment: program.environment,
@@ -327,20 +327,6 @@ fn may_set_groups() -> bool {
     rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SETGID))
 }
 
-/// Where the program may be, in the order in which that is tried.
-fn candidates(file: &CStr, path: &CStr) -> Vec<CString> {
-    let name = file.to_bytes();
-    if name.contains(&b'/') || name.is_empty() {
-        return vec![file.to_owned()];
-    }
-    let in_directory = |directory: &[u8]| {
-        // An empty one is the current directory.
-        let parts = if directory.is_empty() { vec![name] } else { vec![directory, b"/", name] };
-        CString::new(parts.concat()).ok()
-    };
-    path.to_bytes().split(|octet| *octet == b':').filter_map(in_directory).collect()
-}
-
 /// The new process is the one that a forked process is: it becomes the program.
 pub(super) fn become_program(mut process: super::Process, octets: Vec<u8>, mut descriptors: Descriptors) -> ! {
     let pid = rustix::process::getppid().map_or(0, Pid::as_raw_pid) as u32;
@@ -367,19 +353,6 @@ pub(super) fn become_program(mut process: super::Process, octets: Vec<u8>, mut d
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn shown(file: &CStr, path: &CStr) -> Vec<String> {
-        candidates(file, path).into_iter().map(|path| path.into_string().unwrap()).collect()
-    }
-
-    #[test]
-    fn names_are_looked_for_in_path_and_paths_are_not() {
-        assert_eq!(shown(c"ls", c"/a:/b"), ["/a/ls", "/b/ls"]);
-        assert_eq!(shown(c"ls", c":/b:"), ["ls", "/b/ls", "ls"]);
-        assert_eq!(shown(c"ls", c""), ["ls"]);
-        assert_eq!(shown(c"./ls", c"/a"), ["./ls"]);
-        assert_eq!(shown(c"", c"/a"), [""]);
-    }
 
     #[test]
     fn a_descriptor_gives_way_to_a_number_that_is_to_be_set() {

@@ -4,6 +4,7 @@
 //! done seldom: SIGCHLD names one child, and that one is asked for. Signals of several children may merge into one, so
 //! a search of all follows, the later the longer the last one took.
 
+use crate::mutant::{Mutant, strikes};
 use crate::sys::signal;
 use crate::sys::wait::{self, Which};
 use crate::wire::{ExitRecord, Role};
@@ -57,8 +58,8 @@ impl Reaper {
     pub(super) fn forget_ids(&mut self) {
         for child in self.children.values_mut() {
             child.id = None;
-            // Nobody will say what it has become. If it still waits, it reads the end of its orders.
-            if child.role == Role::Spare {
+            // Of a spare nobody will say what it has become; if it still waits, it reads the end of its orders. A template is still the earlier owner's, and ends with that.
+            if matches!(child.role, Role::Spare | Role::Template) {
                 child.role = Role::Free;
             }
         }
@@ -118,8 +119,12 @@ impl Reaper {
     }
 
     fn collect_one(&mut self, which: Which<'_>, report: &mut impl FnMut(ExitRecord)) -> bool {
-        let Some(ended) = wait::ended(which) else { return false };
+        let Some(mut ended) = wait::ended(which) else { return false };
+        if strikes(Mutant::Status) {
+            ended.wait_status ^= 1 << 8;
+        }
         match self.children.remove(&ended.pid) {
+            Some(_) if strikes(Mutant::Lost) => {}
             Some(Child { id: Some(id), .. }) => report(ExitRecord { id, ..ended }),
             Some(Child { id: None, .. }) => {}
             None => report(ended),

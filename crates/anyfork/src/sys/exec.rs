@@ -7,11 +7,11 @@
 //! Pointers to C strings that live until the call returns.
 #![allow(unsafe_code)]
 
+use super::vfork;
 use rustix::fd::{AsRawFd, BorrowedFd};
-use std::ffi::{CStr, CString, OsString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::unix::ffi::OsStringExt;
 
 /// The image of the calling process: the same file even after it was replaced or deleted on disk.
 pub(crate) const OWN_IMAGE: &CStr = c"/proc/self/exe";
@@ -23,18 +23,13 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// `title` becomes the only argument; the environment is the caller's with `variable` set.
-    pub(crate) fn new(title: &str, variable: (&str, &str)) -> Self {
+    /// `title` becomes the only argument; the environment is these variables, `NAME=VALUE`, with `variable` set.
+    pub(crate) fn new(title: &str, variables: impl Iterator<Item = Vec<u8>>, variable: (&str, &str)) -> Self {
         let (name, value) = variable;
-        let inherited = std::env::vars_os().filter(|(key, _)| key != name).map(|(mut key, value)| {
-            key.push("=");
-            key.push(value);
-            key
-        });
-        let environment = inherited
-            .chain([OsString::from(format!("{name}={value}"))])
-            .filter_map(|entry| CString::new(entry.into_vec()).ok())
-            .collect();
+        let prefix = format!("{name}=");
+        let others = variables.filter(|variable| !variable.starts_with(prefix.as_bytes()));
+        let own = format!("{prefix}{value}").into_bytes();
+        let environment = others.chain([own]).filter_map(|variable| CString::new(variable).ok()).collect();
         let title = title.replace('\0', "?");
         Image { title: CString::new(title).unwrap_or_default(), environment }
     }
@@ -47,21 +42,14 @@ impl Image {
     /// Starts the image as a child, with empty signal mask and default dispositions; it inherits `kept` under its number.
     pub(crate) fn spawn(&self, kept: BorrowedFd<'_>) -> io::Result<u32> {
         let (arguments, environment) = self.pointers();
-        let attributes = Attributes::new()?;
-        let actions = Actions::new(kept)?;
-        let mut pid = 0;
-        // SAFETY: all pointers are to initialised objects and NUL-terminated strings that live in this frame.
-        check(unsafe {
-            libc::posix_spawn(
-                &mut pid,
-                OWN_IMAGE.as_ptr(),
-                &actions.0,
-                &attributes.0,
-                arguments.as_ptr(),
-                environment.as_ptr(),
-            )
-        })?;
-        Ok(pid as u32)
+        match posix_spawn(&arguments, &environment, kept) {
+            // Where it may not use clone3(2), and is not told so in the way that it understands. If the exec was refused, it is refused again.
+            Err(error) if error.raw_os_error() == Some(libc::EPERM) => {
+                let (arguments, environment) = (&arguments[..], &environment[..]);
+                vfork::Start { file: OWN_IMAGE, arguments, environment, kept }.spawn()
+            }
+            spawned => spawned,
+        }
     }
 
     /// Replaces the calling process by the image. Returns only if that failed.
@@ -71,6 +59,18 @@ impl Image {
         unsafe { libc::execve(OWN_IMAGE.as_ptr(), arguments.as_ptr().cast(), environment.as_ptr().cast()) };
         io::Error::last_os_error()
     }
+}
+
+/// The pointers are to strings that live until it returns, the last one null.
+fn posix_spawn(arguments: &[*mut c_char], environment: &[*mut c_char], kept: BorrowedFd<'_>) -> io::Result<u32> {
+    let attributes = Attributes::new()?;
+    let actions = Actions::new(kept)?;
+    let (actions, attributes) = (&raw const actions.0, &raw const attributes.0);
+    let (arguments, environment) = (arguments.as_ptr(), environment.as_ptr());
+    let mut pid = 0;
+    // SAFETY: all pointers are to initialised objects and NUL-terminated strings that live until the call returns.
+    check(unsafe { libc::posix_spawn(&mut pid, OWN_IMAGE.as_ptr(), actions, attributes, arguments, environment) })?;
+    Ok(pid as u32)
 }
 
 struct Attributes(libc::posix_spawnattr_t);

@@ -11,11 +11,15 @@ compile_error!("anyfork runs on 64-bit systems only: see `Platforms` in the READ
 
 pub(crate) mod call;
 pub(crate) mod close;
+#[cfg(test)]
+pub(crate) mod counted;
 pub(crate) mod environ;
+pub(crate) mod errno;
 pub(crate) mod exec;
 pub(crate) mod exit;
 pub(crate) mod fork;
 pub(crate) mod image;
+pub(crate) mod incarnation;
 pub(crate) mod lack;
 #[cfg(feature = "landlock")]
 pub(crate) mod landlock;
@@ -23,11 +27,15 @@ pub(crate) mod launch;
 pub(crate) mod memfd;
 pub(crate) mod module;
 pub(crate) mod pidfd;
+pub(crate) mod receive;
 pub(crate) mod signal;
 pub(crate) mod socket;
 pub(crate) mod startup;
 pub(crate) mod stat;
 pub(crate) mod stdio;
+#[cfg(anyfork_mutants)]
+pub(crate) mod stillborn;
 pub(crate) mod threads;
 pub(crate) mod title;
+mod vfork;
 pub(crate) mod wait;

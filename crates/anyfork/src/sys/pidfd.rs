@@ -4,8 +4,9 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
+use super::errno::lacks_room;
 use super::lack::{Availability, Lack, present};
-use super::stat::Stat;
+use super::stat::{self, Stat};
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -14,8 +15,8 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::OnceLock;
 
-/// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds.
-pub(crate) fn of_self() -> Option<OwnedFd> {
+/// The calling process's own pidfd: no race, as it is alive. `None` where the kernel or a filter refuses pidfds; an error if there is no room for it now.
+pub(crate) fn of_self() -> io::Result<Option<OwnedFd>> {
     open(rustix::process::getpid())
 }
 
@@ -24,14 +25,18 @@ pub(crate) fn try_of_self() -> Result<OwnedFd, Lack> {
     try_open(rustix::process::getpid())
 }
 
-/// The pidfd of a process. For a child that nobody has waited for yet there is no race; of another, the number may be somebody
-/// else's by the time the pidfd is there, so it is looked at again then.
-pub(crate) fn of(pid: u32) -> Option<OwnedFd> {
-    open(Pid::from_raw(pid as i32)?)
+/// The pidfd of a process, likewise; also `None` if there is none of this number. For a child that nobody has waited for yet there is no race; of another, the
+/// number may be somebody else's by the time the pidfd is there, so it is looked at again then.
+pub(crate) fn of(pid: u32) -> io::Result<Option<OwnedFd>> {
+    Pid::from_raw(pid as i32).map_or(Ok(None), open)
 }
 
-fn open(pid: Pid) -> Option<OwnedFd> {
-    try_open(pid).ok()
+fn open(pid: Pid) -> io::Result<Option<OwnedFd>> {
+    match try_open(pid) {
+        Ok(pidfd) => Ok(Some(pidfd)),
+        Err(Lack::Refused(errno)) if lacks_room(&errno.into()) => Err(errno.into()),
+        Err(_) => Ok(None),
+    }
 }
 
 fn try_open(pid: Pid) -> Result<OwnedFd, Lack> {
@@ -47,6 +52,12 @@ pub(crate) fn signal(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
         Ok(()) | Err(Errno::SRCH) => Ok(()),
         Err(errno) => Err(errno.into()),
     }
+}
+
+/// Whether a signal failed because a filter refuses pidfd_send_signal(2) as such: then so it does for this very process.
+pub(crate) fn are_denied_signals(error: &io::Error) -> bool {
+    let is_denied = || of_self().is_ok_and(|own| own.is_some_and(|own| send_none(own).is_err()));
+    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) && is_denied()
 }
 
 /// What a pidfd tells about its process.
@@ -89,6 +100,21 @@ pub(crate) fn try_hang_up(pidfd: impl AsFd) -> Availability {
     present(is_own_file_system)
 }
 
+/// The number of the process that a descriptor means. `None`: there is none any more, or none that this process could name or send a signal
+/// (pid_namespaces(7)). An error if it is no pidfd, or if nobody here can tell.
+pub(crate) fn number(pidfd: impl AsFd) -> io::Result<Option<u32>> {
+    if let Ok(info) = info(&pidfd, 0)
+        && info.pid[0] != 0
+    {
+        return Ok(Some(info.pid[0]));
+    }
+    // Older kernels, and processes that have been waited for: "Pid:" is 0 or less where there is none.
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd()))?;
+    let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse::<i32>().ok());
+    let number = number.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    Ok(u32::try_from(number).ok().filter(|number| *number != 0))
+}
+
 /// The wait status of a process that has ended and was waited for, as the kernel keeps it behind a pidfd
 /// (`PIDFD_GET_INFO` with `PIDFD_INFO_EXIT`, Linux 6.15).
 pub(crate) fn wait_status(pidfd: impl AsFd) -> Option<i32> {
@@ -107,6 +133,7 @@ pub(crate) fn has_info(pidfd: impl AsFd) -> Availability {
 struct Info {
     mask: u64,
     cgroup: u64,
+    /// Of the process, of its thread group, of its parent.
     pid: [u32; 3],
     credentials: [u32; 8],
     exit_code: i32,
@@ -115,6 +142,7 @@ struct Info {
 /// `PIDFD_INFO_EXIT`: the exit code is wanted, or there.
 const EXIT: u64 = 1 << 3;
 
+/// What the kernel says of the process behind a pidfd (`PIDFD_GET_INFO`, Linux 6.13), with what `mask` asks for besides.
 fn info(pidfd: impl AsFd, mask: u64) -> Result<Info, Lack> {
     if cfg!(anyfork_no_pidfd_info) {
         return Err(Lack::SwitchedOff);
@@ -134,7 +162,7 @@ fn info(pidfd: impl AsFd, mask: u64) -> Result<Info, Lack> {
 /// Not asked of a child of `adopter`, which will wait, and knows more.
 pub(crate) fn zombie_wait_status(pidfd: impl AsFd, pid: u32, adopter: Option<u32>) -> Option<i32> {
     let is_zombie = || life(&pidfd).is_ok_and(|life| life != Life::Runs) && has_number(&pidfd);
-    let stat = Stat::of(pid).filter(|_| is_zombie())?;
+    let stat = Stat::of(pid).filter(|_| is_zombie() && stat::is_ours().is_ok())?;
     let parent: u32 = stat.field(4)?;
     let status = stat.field(52)?;
     if adopter == Some(parent) {

@@ -1,13 +1,12 @@
-//! Unix stream sockets that carry bytes and descriptors: unix(7), SCM_RIGHTS.
+//! Unix stream sockets that carry bytes and descriptors: unix(7), SCM_RIGHTS. Receiving is in `receive`.
 
 use super::stdio::above_stdio;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+    AddressFamily, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
 };
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -18,6 +17,12 @@ pub(crate) const DESCRIPTORS_PER_MESSAGE: usize = 253;
 pub(crate) fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
     let (a, b) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     Ok((above_stdio(a), above_stdio(b)))
+}
+
+/// Whether the kernel says of all that is sent to this end from now on which process has sent it (`SO_PASSCRED`). A sender can lie about that only with
+/// `CAP_SYS_ADMIN`, and only name processes of its own PID namespace.
+pub(crate) fn name_senders(socket: impl AsFd, name: bool) -> io::Result<()> {
+    Ok(rustix::net::sockopt::set_socket_passcred(socket, name)?)
 }
 
 /// Whether a descriptor is a connected Unix stream socket.
@@ -70,37 +75,8 @@ pub(crate) fn send(
     Ok(rustix::io::retry_on_intr(|| rustix::net::sendmsg(&socket, &bytes, &mut control, flags))?)
 }
 
-/// What one message brought.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Received {
-    /// 0: the other end is gone.
-    pub(crate) bytes: usize,
-    /// Descriptors were lost, because this process cannot have more. Those that came with them are closed.
-    pub(crate) lost_descriptors: bool,
-}
-
-/// Receives bytes into `buffer` and appends the descriptors that came with them.
-pub(crate) fn receive(
-    socket: impl AsFd,
-    buffer: &mut [u8],
-    descriptors: &mut impl Extend<OwnedFd>,
-    blocking: Blocking,
-) -> io::Result<Received> {
-    let flags =
-        RecvFlags::CMSG_CLOEXEC | if blocking == Blocking::Yes { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_PER_MESSAGE))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut bytes = [IoSliceMut::new(buffer)];
-    let received = rustix::io::retry_on_intr(|| rustix::net::recvmsg(&socket, &mut bytes, &mut control, flags))?;
-    let came = control.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(rights) => Some(rights),
-        _ => None,
-    });
-    let lost_descriptors = received.flags.contains(ReturnFlags::CTRUNC);
-    if lost_descriptors {
-        came.flatten().for_each(drop);
-    } else {
-        descriptors.extend(came.flatten().map(above_stdio));
-    }
-    Ok(Received { bytes: received.bytes, lost_descriptors })
+/// Whether trying again can help: the socket is full, too many descriptors are under way (unix(7), ETOOMANYREFS), or the kernel has no memory for it now.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM))
 }

@@ -1,11 +1,12 @@
-//! waitid(2) as the kernel has it: with resource usage, which the C library's function leaves out.
+//! waitid(2) as the kernel has it: with resource usage, which the C library's function leaves out. Or wait4(2).
 //!
 //! # Safety
-//! A system call that writes into two structs of the kernel's layout.
+//! System calls that write into two structs of the kernel's layout.
 #![allow(unsafe_code)]
 
 use super::lack::{Availability, refused_with};
 use crate::wire::ExitRecord;
+use libc::c_int;
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -17,14 +18,15 @@ pub(crate) enum Which<'a> {
     Pidfd(BorrowedFd<'a>),
 }
 
-/// A child that has ended, if there is one. It stays a zombie (and its number its own) until [`reap`].
+/// A child that has ended, if there is one. It stays a zombie (and its number its own) until [`reap`]; but where a filter denies waitid(2) it is waited for at
+/// once, as wait4(2) cannot just look.
 pub(crate) fn ended(which: Which<'_>) -> Option<ExitRecord> {
-    waitid(which, libc::WNOWAIT).ok().flatten()
+    wait(which, libc::WNOWAIT)
 }
 
 /// Waits for a child that has ended. `None`: there is none, or it runs, or it is not ours.
 pub(crate) fn reap(which: Which<'_>) -> Option<ExitRecord> {
-    waitid(which, 0).ok().flatten()
+    wait(which, 0)
 }
 
 /// Whether waitid(2) may be used, or why not: asked of this process, which is no child of its own (ECHILD).
@@ -35,7 +37,14 @@ pub(crate) fn availability() -> Availability {
     }
 }
 
-fn waitid(which: Which<'_>, flags: libc::c_int) -> io::Result<Option<ExitRecord>> {
+fn wait(which: Which<'_>, flags: c_int) -> Option<ExitRecord> {
+    match waitid(which, flags) {
+        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => wait4(which),
+        ended => ended.ok().flatten(),
+    }
+}
+
+fn waitid(which: Which<'_>, flags: c_int) -> io::Result<Option<ExitRecord>> {
     let (kind, id) = match which {
         Which::Any => (libc::P_ALL, 0),
         Which::Pid(pid) => (libc::P_PID, pid),
@@ -59,7 +68,25 @@ fn waitid(which: Which<'_>, flags: libc::c_int) -> io::Result<Option<ExitRecord>
         libc::CLD_DUMPED => status | 0x80,
         _ => status,
     };
-    Ok(Some(ExitRecord {
+    Ok(Some(record(pid, wait_status, &usage)))
+}
+
+/// `None` also for a process that is known by its pidfd alone.
+fn wait4(which: Which<'_>) -> Option<ExitRecord> {
+    let pid = match which {
+        Which::Any => -1,
+        Which::Pid(pid) => pid as libc::pid_t,
+        Which::Pidfd(_) => return None,
+    };
+    // SAFETY: plain data, for which zero is valid.
+    let (mut status, mut usage): (c_int, libc::rusage) = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes one number and one rusage.
+    let pid = unsafe { libc::wait4(pid, &mut status, libc::WNOHANG, &mut usage) };
+    (pid > 0).then(|| record(pid, status, &usage))
+}
+
+fn record(pid: libc::pid_t, wait_status: c_int, usage: &libc::rusage) -> ExitRecord {
+    ExitRecord {
         id: 0,
         pid: pid as u32,
         wait_status,
@@ -68,7 +95,7 @@ fn waitid(which: Which<'_>, flags: libc::c_int) -> io::Result<Option<ExitRecord>
         peak_kib: usage.ru_maxrss as u64,
         minor_faults: usage.ru_minflt as u64,
         major_faults: usage.ru_majflt as u64,
-    }))
+    }
 }
 
 fn micros(time: libc::timeval) -> u64 {

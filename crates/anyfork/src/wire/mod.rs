@@ -6,13 +6,15 @@ mod program;
 mod reply;
 pub(crate) mod serve;
 
+#[cfg(any(fuzzing, test))]
+pub(crate) use frame::append;
 pub(crate) use frame::{Frame, HEADER, Malformed, length, split};
 pub(crate) use order::{CallArg, Hello, Order, Role};
 pub(crate) use program::{Program, Step, Strings};
 pub(crate) use reply::{ExitRecord, FAILURE_PARTS_AT, Failure, FailureKind, MAX_TEXT, Reply, started, system_failure};
 
 /// The version both ends must speak; any change of a frame's meaning raises it.
-pub(crate) const VERSION: u16 = 4;
+pub(crate) const VERSION: u16 = 5;
 
 /// The length of the shortest replies, *started* and *ready*, header included: no reply is shorter.
 pub(crate) const SHORTEST_REPLY: usize = HEADER + 4;

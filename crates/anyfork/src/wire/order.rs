@@ -97,6 +97,10 @@ pub(crate) enum Order<'a> {
     Bundle {
         padding: &'a [u8],
     },
+    /// Of its environment only variables with these names stay, each followed by a NUL.
+    Environment {
+        names: &'a [u8],
+    },
     /// Ends with its owner from now on.
     Bind,
     /// Become a template.
@@ -125,6 +129,8 @@ pub(crate) enum Order<'a> {
         id: u64,
         role: Role,
         nonce: [u8; 16],
+        /// Only variables with these names, as in `Environment`. `None`: all.
+        names: Option<&'a [u8]>,
     },
     /// To a template: send a signal to a child.
     Signal {
@@ -173,6 +179,7 @@ mod kind {
     pub(super) const LOAD: u16 = 20;
     pub(super) const EVAL: u16 = 21;
     pub(super) const SPARES: u16 = 22;
+    pub(super) const ENVIRONMENT: u16 = 23;
 }
 
 impl<'a> Order<'a> {
@@ -191,6 +198,7 @@ impl<'a> Order<'a> {
             | Order::Name(octets)
             | Order::Context(octets)
             | Order::Run { entry: octets }
+            | Order::Environment { names: octets }
             | Order::Become { program: octets }
             | Order::Bundle { padding: octets } => w.raw(octets),
             Order::Call { entry, args } => {
@@ -211,10 +219,12 @@ impl<'a> Order<'a> {
                 w.u8(role.code());
                 w.raw(program);
             }
-            Order::Exec { id, role, nonce } => {
+            Order::Exec { id, role, nonce, names } => {
                 w.u64(*id);
                 w.u8(role.code());
                 w.raw(nonce);
+                w.u8(u8::from(names.is_some()));
+                w.raw(names.unwrap_or_default());
             }
             Order::Signal { id, signal } => {
                 w.u64(*id);
@@ -255,7 +265,13 @@ impl<'a> Order<'a> {
             kind::TEMPLATE => Order::Template,
             kind::RUN => Order::Run { entry: r.rest() },
             kind::FORK => Order::Fork { id: r.u64()?, role: Role::parse(r.u8()?)? },
-            kind::EXEC => Order::Exec { id: r.u64()?, role: Role::parse(r.u8()?)?, nonce: r.array()? },
+            kind::EXEC => Order::Exec {
+                id: r.u64()?,
+                role: Role::parse(r.u8()?)?,
+                nonce: r.array()?,
+                names: if r.u8()? == 0 { None } else { Some(r.rest()) },
+            },
+            kind::ENVIRONMENT => Order::Environment { names: r.rest() },
             kind::SIGNAL => Order::Signal { id: r.u64()?, signal: r.u32()? },
             kind::MARK => Order::Mark { id: r.u64()?, role: Role::parse(r.u8()?)? },
             kind::OWN => Order::Own { owner: r.u32()? },
@@ -299,6 +315,7 @@ impl<'a> Order<'a> {
             Order::Load { .. } => kind::LOAD,
             Order::Eval { .. } => kind::EVAL,
             Order::Bundle { .. } => kind::BUNDLE,
+            Order::Environment { .. } => kind::ENVIRONMENT,
             Order::Bind => kind::BIND,
             Order::Template => kind::TEMPLATE,
             Order::Run { .. } => kind::RUN,
@@ -362,7 +379,9 @@ mod tests {
             (Order::Template, 0),
             (Order::Run { entry: b"a::b" }, 0),
             (Order::Fork { id: u64::MAX, role: Role::Bound }, 1),
-            (Order::Exec { id: 1, role: Role::Preparing, nonce: [1; 16] }, 1),
+            (Order::Exec { id: 1, role: Role::Preparing, nonce: [1; 16], names: None }, 1),
+            (Order::Exec { id: 1, role: Role::Free, nonce: [1; 16], names: Some(b"") }, 1),
+            (Order::Environment { names: b"PATH\0" }, 0),
             (Order::Signal { id: 3, signal: 9 }, 0),
             (Order::Mark { id: 3, role: Role::Template }, 0),
             (Order::Own { owner: 1 }, 1),

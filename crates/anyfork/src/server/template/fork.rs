@@ -1,10 +1,11 @@
 //! A template forks: on request, and in advance.
 
-use super::{Became, Template, parent};
+use super::{Became, Exec, Template, parent};
 use crate::channel::Outbox;
 use crate::entry::AFTER_FORK;
-use crate::handover::{self, Nonce};
+use crate::handover;
 use crate::modules;
+use crate::mutant::{self, Mutant};
 use crate::outcome::catch_panic;
 use crate::server::reaper::Child;
 use crate::server::{Process, has_threads, send_failure};
@@ -20,13 +21,14 @@ use std::os::fd::OwnedFd;
 
 impl Template {
     /// A failed fork is one failed request: the reason goes to the socket that came with it.
-    pub(super) fn fork(&mut self, id: u64, role: Role, exec: Option<Nonce>, socket: Option<OwnedFd>) -> Became {
+    pub(super) fn fork(&mut self, id: u64, role: Role, exec: Option<Exec>, socket: Option<OwnedFd>) -> Became {
         let Some(socket) = socket else {
             self.descriptors_were_lost(id);
             return Became::Same;
         };
         match self.make(id, role) {
             Ok(Fork::Child(single)) => return Became::Child { single, socket, role, exec },
+            Ok(Fork::Parent(_)) if mutant::strikes(Mutant::CloseInTemplate) => std::mem::forget(socket),
             Ok(Fork::Parent(_)) => {}
             Err(failure) => send_failure(socket, failure, Blocking::No),
         }
@@ -55,6 +57,14 @@ impl Template {
     fn make(&mut self, id: u64, role: Role) -> Result<Fork, Failure> {
         let span = trace::Fork::new();
         let proof = threads::single().map_err(|threads| has_threads("fork", &threads))?;
+        mutant::leak(Mutant::LeakInTemplate);
+        if mutant::strikes(Mutant::Refuse) {
+            return Err(Failure::system("fork in the template", &rustix::io::Errno::AGAIN.into()));
+        }
+        #[cfg(anyfork_mutants)]
+        if mutant::strikes(Mutant::Zombie) {
+            crate::sys::stillborn::make(&proof);
+        }
         let forked = fork::fork(proof).map_err(|error| Failure::system("fork in the template", &error))?;
         match &forked {
             Fork::Child(_) => span.go_on_inside(),
@@ -72,7 +82,7 @@ impl Template {
     }
 
     /// In the child: what belongs to the template is closed or forgotten, what was queued is inherited.
-    pub(super) fn into_child(self, single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Nonce>) -> Process {
+    pub(super) fn into_child(self, single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Exec>) -> Process {
         if self.is_hidden {
             self.show();
         }
@@ -96,8 +106,8 @@ impl Template {
         if role != Role::Free {
             end_with_parent(starter.pid);
         }
-        if let Some(nonce) = exec {
-            let failure = handover::exec(&process, &nonce);
+        if let Some(Exec { nonce, names }) = exec {
+            let failure = handover::exec(&process, &nonce, names.as_deref());
             process.fail(failure);
         }
         let called = AFTER_FORK.iter().try_for_each(|function| {

@@ -63,8 +63,14 @@ enum Became {
         single: SingleThread,
         socket: OwnedFd,
         role: Role,
-        exec: Option<Nonce>,
+        exec: Option<Exec>,
     },
+}
+
+/// A fresh image of the program, with all variables or those with these names.
+struct Exec {
+    nonce: Nonce,
+    names: Option<Vec<u8>>,
 }
 
 /// Serves fork orders. Returns in each fork, as the new process; the template itself ends in here.
@@ -204,7 +210,10 @@ impl Template {
         let descriptor = message.descriptors.pop();
         match order {
             Order::Fork { id, role } => return Ok(self.fork(id, role, None, descriptor)),
-            Order::Exec { id, role, nonce } => return Ok(self.fork(id, role, Some(nonce), descriptor)),
+            Order::Exec { id, role, nonce, names } => {
+                let exec = Exec { nonce, names: names.map(<[u8]>::to_vec) };
+                return Ok(self.fork(id, role, Some(exec), descriptor));
+            }
             Order::Signal { id, signal } => self.signal(id, signal),
             Order::Mark { id, role } => self.mark(id, role),
             Order::Own { owner } => {

@@ -99,9 +99,9 @@ impl Launch {
         };
         // SAFETY: this is the new process, in which nothing else is under way.
         let sent = match unsafe { self.send_started(pidfd) } {
-            // Of this user's descriptors are too many under way (unix(7)): then without.
+            // Of this user's descriptors are too many under way (unix(7)), or there is no memory for them: then without.
             // SAFETY: as above.
-            Err(Errno::ETOOMANYREFS) => unsafe { self.send_started(None) },
+            Err(Errno::ETOOMANYREFS | Errno::ENOBUFS | Errno::ENOMEM) => unsafe { self.send_started(None) },
             sent => sent,
         };
         if sent.is_err() {
@@ -137,9 +137,15 @@ impl Launch {
     }
 
     unsafe fn send(&self, message: &libc::msghdr) -> Result<usize, Errno> {
-        let address = ptr::from_ref(message) as usize;
-        // SAFETY: the caller's message is whole.
-        unsafe { syscalls::syscall3(Sysno::sendmsg, self.manner.socket as usize, address, libc::MSG_NOSIGNAL as usize) }
+        let (socket, address, flags) =
+            (self.manner.socket as usize, ptr::from_ref(message) as usize, libc::MSG_NOSIGNAL);
+        loop {
+            // SAFETY: the caller's message is whole.
+            match unsafe { syscalls::syscall3(Sysno::sendmsg, socket, address, flags as usize) } {
+                Err(Errno::EINTR) => {}
+                sent => return sent,
+            }
+        }
     }
 
     pub(super) unsafe fn follow(&self, calls: &[Call]) {

@@ -84,7 +84,7 @@ fn read(table: &'static RawModule) -> Result<Module, &'static str> {
         raw.run.ok_or("an entry has no function")?;
         Ok(Entry { name: Box::leak(format!("{name}::{own}").into_boxed_str()), raw })
     });
-    Ok(Module { table, name: name.to_owned(), entries: named.collect::<Result<_, _>>()? })
+    Ok(Module { table, name: name.to_owned(), entries: named.collect::<Result<_, &str>>()? })
 }
 
 fn text(text: *const c_char) -> Option<&'static str> {

@@ -1,0 +1,63 @@
+//! The memory of those that stay, over what has been started.
+
+use crate::family;
+use crate::oracle::Oracle;
+use crate::plan::Soak;
+use crate::report::Report;
+use crate::slope::Series;
+use crate::snapshot::Residents;
+use std::collections::BTreeMap;
+
+/// One part in so many is there to warm up.
+const WARM_UP: u64 = 10;
+
+/// Bytes that are no leak: pages that are touched late.
+const ALLOWANCE: f64 = 32_768.0;
+
+/// Where there is more of that. With faults, as errors allocate in many sizes, and the C library keeps some freed pieces of each; with external programs, as their
+/// template has a stack for each that is on its way to its exec, and keeps some.
+const MORE: f64 = 131_072.0;
+
+/// By name and number: a process that is replaced begins anew.
+#[derive(Debug)]
+pub(crate) struct Growth {
+    series: BTreeMap<(&'static str, u32), Series>,
+    allowance: f64,
+}
+
+impl Growth {
+    /// `None` where the number of live processes grows, and with it memory.
+    pub(crate) fn of(soak: Soak) -> Option<Self> {
+        let allowance = match soak {
+            Soak::Live => return None,
+            Soak::Faults | Soak::Programs => MORE,
+            _ => ALLOWANCE,
+        };
+        Some(Growth { series: BTreeMap::new(), allowance })
+    }
+
+    pub(crate) fn look(&mut self, count: u64, residents: &Residents) {
+        for (name, pid) in residents {
+            if let Some(bytes) = family::memory(*pid) {
+                self.series.entry((name, *pid)).or_default().add(count, bytes);
+            }
+        }
+    }
+
+    /// Of those that were there from the beginning to the end, as far as anything can be told.
+    pub(crate) fn tell(&self, workers: u64, report: &mut Report) {
+        for ((name, _), series) in &self.series {
+            let series = series.after(workers / WARM_UP);
+            let Some(slope) = series.slope().filter(|_| series.span() > 0.5 * workers as f64) else { continue };
+            report.figure(format!("bytes for each creation in the {name}"), slope);
+            report.figure(format!("bytes that the {name} has grown by"), series.grown());
+            if series.leaks(self.allowance) {
+                let grown = series.grown();
+                report.trouble(
+                    Oracle::Memory,
+                    format!("the {name} grows by {slope:.2} bytes for each creation, {grown} in all"),
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! The program under test: it starts processes, and says how they ended.
+
+mod ending;
+mod ends;
+mod faults;
+mod live;
+mod plain;
+mod programs;
+mod python;
+mod setting;
+mod spares;
+mod tally;
+mod window;
+
+use crate::plan::{Soak, Task};
+use crate::words::Word;
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+use tally::Tally;
+
+/// Does one soak.
+pub(crate) fn run(task: &Task) -> ExitCode {
+    // By their session the observer knows all processes that come from here.
+    let done = rustix::process::setsid().map_err(Into::into).and_then(|_| soak(task));
+    match done {
+        Ok(()) => {
+            tell(&Word::End);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("soak: {}: {error}", task.soak);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn soak(task: &Task) -> Outcome {
+    let tally = Tally::new(task);
+    match task.soak {
+        Soak::Plain => plain::run(&tally)?,
+        Soak::Faults => faults::run(task, &tally)?,
+        Soak::Live => live::run(task, &tally)?,
+        Soak::Programs => programs::run(&tally)?,
+        Soak::Spares => spares::run(&tally)?,
+        Soak::Python => python::run(&tally)?,
+    }
+    Ok(())
+}
+
+/// Says something to the observer.
+fn tell(word: &Word) {
+    let mut out = std::io::stdout().lock();
+    // Without an observer there is nobody to be told.
+    let _ = writeln!(out, "{word}").and_then(|()| out.flush());
+}
+
+/// Lets the observer look.
+fn pause(name: &str) {
+    tell(&Word::Pause(name.to_owned()));
+    let _ = std::io::stdin().lock().read_line(&mut String::new());
+}
