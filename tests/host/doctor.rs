@@ -8,7 +8,6 @@ use anyfork::{Command, Diagnosis, Error, Namespaces, Process, Worker, doctor};
 use anyfork_tests::{children, descriptors, status};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs::File;
-use std::time::Duration;
 
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     match arguments {
@@ -71,9 +70,7 @@ fn plain() -> Outcome {
 
 /// After what the answer says has been said, does it.
 fn denied(call: &str, errno: i32) -> Outcome {
-    // Without it no end is told.
-    let patience = Duration::from_millis(if call == "waitid" { 200 } else { 10_000 });
-    let ended = |worker: Worker| worker.wait_timeout(patience).map(drop);
+    let ended = |worker: Worker| worker.wait().map(drop);
     let inherited = File::open("/dev/null")?;
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty())?;
     places::deny(call, errno)?;
@@ -91,19 +88,10 @@ fn denied(call: &str, errno: i32) -> Outcome {
     pause("look");
     say("large", shown(Process::new().arg(vec![b'x'; 100_000]).run(entries::accept).and_then(ended)));
     say("here", shown(anyfork::template_here()));
-    let program = |command: &mut Command| shown(command.spawn().and_then(|child| child.wait_timeout(patience)));
-    say("command", program(&mut Command::new("true")));
-    say("names", program(Command::new("true").namespaces(Namespaces::UTS | Namespaces::CGROUP)));
+    say("command", shown(Command::new("true").status()));
+    say("names", shown(Command::new("true").namespaces(Namespaces::UTS | Namespaces::CGROUP).status()));
     say("kill", shown(worker.kill()));
-    crate::release(&worker, 7);
-    say(
-        "status",
-        match worker.wait_timeout(patience) {
-            Ok(Some(status)) => status.to_string(),
-            Ok(None) => "unknown".into(),
-            Err(error) => error.to_string(),
-        },
-    );
+    say("status", worker.wait()?);
     Ok(())
 }
 

@@ -15,6 +15,9 @@ mod process;
 #[path = "model/template.rs"]
 mod template;
 
+#[path = "model/witness.rs"]
+mod witness;
+
 #[path = "model/world.rs"]
 mod world;
 
@@ -71,10 +74,14 @@ fn case(seed: u64, before: &Before, operations: &Cell<usize>) -> Result<(), Stri
 }
 
 fn play(sequence: &[Operation], before: &Before) -> Result<(), Wrong> {
+    witness::forget();
     let mut world = World::default();
     for (index, operation) in sequence.iter().enumerate() {
         world.perform(*operation).map_err(|wrong| format!("{wrong} (operation {index}, {operation:?})"))?;
     }
     world.settle().map_err(|wrong| format!("{wrong} (at the end)"))?;
-    before.compare()
+    let given_up = world.given_up().to_vec();
+    drop(world);
+    // When no process is left that could enter.
+    before.compare().and(witness::check(&given_up))
 }

@@ -3,20 +3,22 @@
 use super::Wrong;
 use super::ending::{End, Ending};
 use super::operation::{Kind, Manner};
+use super::witness;
 use anyfork::{Child, Command, Error, ExitStatus, Process as Preparing, Starting, Stdio, Template, Worker};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// Sends back what is above; ends with what is below, or with 0 at the end of the socket.
+/// Notes that it was entered, sends back what is above, ends with what is below, or with 0 at the end of the socket.
 const ECHOED: u8 = 100;
 
 /// The code of a worker or program to which nobody says anything any more.
 const AT_END: i32 = 0;
 
 #[anyfork::entry]
-fn serve(mut socket: UnixStream) -> io::Result<ExitCode> {
+fn serve(mut socket: UnixStream, witness: String, number: u32) -> io::Result<ExitCode> {
+    witness::note(&witness, number)?;
     let mut octet = [0];
     loop {
         match socket.read(&mut octet)? {
@@ -44,12 +46,13 @@ pub(super) enum Pending {
 }
 
 impl Pending {
-    /// Of the default template, if no other is named.
-    pub(super) fn start(of: Option<&Template>, manner: Manner, deadline: Duration) -> Self {
+    /// Of the default template, if no other is named. A worker notes its `number`.
+    pub(super) fn start(of: Option<&Template>, manner: Manner, deadline: Duration, number: u32) -> Self {
         match manner.kind {
             Kind::Worker => {
                 let process = of.map_or_else(Preparing::new, Template::fork);
                 let process = process.kill_on_drop(manner.kill_on_drop).die_with_owner(manner.die_with_owner);
+                let process = process.arg(witness::path()).arg(number);
                 Pending::Worker(process.blocking_socket(true).deadline(deadline).start(serve))
             }
             Kind::Program => {

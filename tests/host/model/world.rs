@@ -38,6 +38,7 @@ struct UnderWay {
     pending: Pending,
     manner: Manner,
     template: Option<usize>,
+    number: u32,
     expected: Expected,
     /// A bound process of a template that was killed meanwhile is killed with it.
     is_killed: bool,
@@ -48,6 +49,10 @@ pub(super) struct World {
     templates: Vec<Node>,
     live: Vec<Live>,
     under_way: Vec<UnderWay>,
+    /// How many starts there were.
+    starts: u32,
+    /// Those that were given up while nothing could have begun them.
+    given_up: Vec<u32>,
 }
 
 /// The nth that fits, counted around.
@@ -83,7 +88,10 @@ impl World {
             Operation::Start { of, manner } => self.start(of, manner),
             Operation::Finish(which) => self.finish(which),
             Operation::GiveUp(which) => {
-                nth(&self.under_way, which, |_| true).map(|index| self.under_way.remove(index));
+                if let Some(index) = nth(&self.under_way, which, |_| true) {
+                    let UnderWay { number, expected, .. } = self.under_way.remove(index);
+                    self.note_failure(number, expected);
+                }
                 Ok(())
             }
             Operation::StopTemplate(which) => self.stop_template(which),
@@ -168,29 +176,44 @@ impl World {
             (Expected::Nothing { .. }, Kind::Program) => Expected::Nothing { has_spares: false },
             (expected, _) => expected,
         };
-        let pending = Pending::start(self.handle(template), manner, patience(expected));
-        if let Some(started) = agrees(expected, pending.wait(manner))? {
-            self.live.push(Live { started, template });
+        let number = self.next();
+        let pending = Pending::start(self.handle(template), manner, patience(expected), number);
+        match agrees(expected, pending.wait(manner))? {
+            Some(started) => self.live.push(Live { started, template }),
+            None => self.note_failure(number, expected),
         }
         Ok(())
+    }
+
+    fn next(&mut self) -> u32 {
+        self.starts += 1;
+        self.starts
+    }
+
+    /// A template that is stopped, and has no spare, has not begun what it was told since. It never may.
+    fn note_failure(&mut self, number: u32, expected: Expected) {
+        if let Expected::Failure | Expected::Nothing { has_spares: false } = expected {
+            self.given_up.push(number);
+        }
     }
 
     fn start(&mut self, of: Option<Nth>, manner: Manner) -> Result<(), Wrong> {
         let template = self.origin(of);
         let expected = self.expected(template);
-        let pending = Pending::start(self.handle(template), manner, UNTIL_TAKEN);
-        self.under_way.push(UnderWay { pending, manner, template, expected, is_killed: false });
+        let number = self.next();
+        let pending = Pending::start(self.handle(template), manner, UNTIL_TAKEN, number);
+        self.under_way.push(UnderWay { pending, manner, template, number, expected, is_killed: false });
         Ok(())
     }
 
     fn finish(&mut self, which: Nth) -> Result<(), Wrong> {
         let Some(index) = nth(&self.under_way, which, |_| true) else { return Ok(()) };
-        let UnderWay { mut pending, manner, template, expected, is_killed } = self.under_way.remove(index);
+        let UnderWay { mut pending, manner, template, number, expected, is_killed } = self.under_way.remove(index);
         let finished = match expected {
             // It is still stopped.
             Expected::Nothing { .. } => match pending.try_finish(manner) {
                 Ok(None) => {
-                    self.under_way.push(UnderWay { pending, manner, template, expected, is_killed });
+                    self.under_way.push(UnderWay { pending, manner, template, number, expected, is_killed });
                     return Ok(());
                 }
                 // A spare: whether it had been there when it was started is not known.
@@ -311,7 +334,7 @@ impl World {
     }
 
     /// Everything goes on and is brought to its end, each with the right answer.
-    pub(super) fn settle(mut self) -> Result<(), Wrong> {
+    pub(super) fn settle(&mut self) -> Result<(), Wrong> {
         for index in 0..self.templates.len() {
             if self.templates[index].state == State::Stopped {
                 self.continue_template(index)?;
@@ -331,6 +354,10 @@ impl World {
             live.started.ask()?;
         }
         Ok(())
+    }
+
+    pub(super) fn given_up(&self) -> &[u32] {
+        &self.given_up
     }
 }
 

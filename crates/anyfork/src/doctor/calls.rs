@@ -42,8 +42,8 @@ const INFO: &str = "PIDFD_GET_INFO";
 
 fn signals(own: &OwnedFd) -> Finding {
     finding(SIGNALS, pidfd::send_none(own))
-        .either("signals are sent by it", "there is no other way to a process that has a pidfd")
-        .else_lost("Worker::kill and signal, Child::kill and kill_tree, kill_on_drop; a start given up late may go on")
+        .either("signals are sent by it", "signals go through the template")
+        .else_lost("Child::kill_tree; signals to processes whose template is gone")
 }
 
 fn hang_up(own: &OwnedFd) -> Finding {
@@ -91,23 +91,19 @@ fn memory_files() -> Finding {
 }
 
 fn clone3() -> Finding {
-    let finding = finding("clone3", launch::birth_in_cgroup()).either(
+    finding("clone3", launch::birth_in_cgroup()).either(
         "programs are born in their control group (version 2)",
-        "programs join their control group before they do anything else",
-    );
-    // posix_spawn(3) of glibc takes no other answer for "use clone(2)".
-    match finding.presence {
-        Presence::Refused(errno) if errno != libc::ENOSYS => finding.lost(
-            "with glibc 2.34 or newer a start of the default template, unless anyfork::early() has forked it: let the filter answer ENOSYS",
-        ),
-        _ => finding,
-    }
+        "clone(2) makes processes; programs join their control group before they do anything else",
+    )
 }
 
 fn waitid() -> Finding {
     finding("waitid", wait::availability())
-        .either("templates wait for their children, and report how they ended", "nobody waits for them")
-        .else_lost("exit statuses; zombies stay until their template ends")
+        .either(
+            "templates wait for their children when they have reported how they ended",
+            "templates wait for their children by wait4(2), and then report how they ended",
+        )
+        .else_lost("the end of a default template that was killed: it stays a zombie of the program")
 }
 
 fn adoption() -> Finding {

@@ -5,7 +5,7 @@ use crate::default_template;
 use crate::policy;
 use crate::sys::exec::OWN_IMAGE;
 use crate::sys::lack::{Lack, present};
-use crate::sys::stat::Stat;
+use crate::sys::stat::{self, Stat};
 use crate::sys::{signal, stdio, threads};
 use rustix::fs::{Access, AtFlags, CWD};
 use std::fs;
@@ -24,7 +24,7 @@ pub(super) fn findings(has_proc: bool) -> Vec<Finding> {
 }
 
 fn proc(has_proc: bool) -> Finding {
-    let is_own = Stat::of("self").and_then(|stat| stat.pid()) == Some(std::process::id());
+    let is_own = stat::is_ours().is_ok();
     let hides = fs::read_to_string("/proc/self/mountinfo").is_ok_and(|mounts| hides_processes(&mounts));
     let (seen, lost) = match (has_proc, is_own, hides) {
         (false, ..) => (

@@ -27,11 +27,6 @@ impl Stat {
         Ok(Stat(String::from_utf8_lossy(&line).into_owned()))
     }
 
-    /// The first field: the number.
-    pub(crate) fn pid(&self) -> Option<u32> {
-        self.0.split_once(' ')?.0.parse().ok()
-    }
-
     /// A field by its number in the man page, from 3 on.
     pub(crate) fn field<T: FromStr>(&self, number: usize) -> Option<T> {
         // The second field is the name in parentheses and may hold anything; fields are counted after it.
@@ -58,7 +53,6 @@ mod tests {
         assert_eq!((stat.field(3), stat.field(4), stat.field(5)), (Some('S'), Some(4), Some(-5)));
         assert_eq!(stat.field::<u32>(6), None);
         assert_eq!(stat.field::<u32>(5), None);
-        assert_eq!(stat.pid(), Some(7));
         assert_eq!(Stat::of("self").unwrap().field(4), Some(std::os::unix::process::parent_id()));
     }
 }
