@@ -99,18 +99,19 @@ impl Tally {
     /// # Errors
     /// What has been and what will be, in words.
     pub(crate) fn permit(&self, restarts: Restarts, now: Instant) -> std::result::Result<(), String> {
-        let times = match self.in_a_row {
-            1 => "once".into(),
-            times => format!("{times} times in a row"),
+        let so_far = match self.in_a_row {
+            0 => "it was not restarted".into(),
+            1 => "it was restarted once".into(),
+            times => format!("it was restarted {times} times in a row"),
         };
         let Some(pause) = restarts.pause(self.in_a_row) else {
-            return Err(format!("it was restarted {times}, and only Template::restart does that again"));
+            return Err(format!("{so_far}, and only Template::restart does that now"));
         };
         let left = self.last.map_or(Duration::ZERO, |last| pause.saturating_sub(now.saturating_duration_since(last)));
         if left.is_zero() {
             return Ok(());
         }
-        Err(format!("it was restarted {times}, and is again after {} ms", left.as_millis().max(1)))
+        Err(format!("{so_far}, and is again after {} ms", left.as_millis().max(1)))
     }
 }
 
@@ -129,7 +130,7 @@ impl<S: Server> Process<S> {
     /// **Automatic** restarts happen in the start that finds that the template has ended, which blocks for as long as the preparation takes, at most its deadline: `start` of a [fork](crate::Template::fork) then does so, too.
     /// (In an event loop, where that holds up other tasks, restart [by hand](Restarts::by_hand), and await [`start_restart`](crate::Template::start_restart).) If many threads come at once, one restarts it, and the others wait
     /// for that. Between restarts in a row there is a [pause](Restarts::backoff), and there is a [limit](Restarts::limit): then starts fail at once with [`TemplateGone`](ErrorKind::TemplateGone), whose text says how the
-    /// template ended, or why it could not be restarted, and when that is tried again. Each start costs a system call more, to see whether the template is there. What was under way when it ended fails.
+    /// template ended, or why it could not be restarted, and when that is tried again. Each start costs two system calls more, to see whether the template is there. What was under way when it ended fails.
     ///
     /// ```
     /// use anyfork::{ErrorKind, Process, Restarts};
@@ -211,6 +212,6 @@ mod tests {
         assert_eq!(refused, "it was restarted 2 times in a row, and is again after 50 ms");
         tally.add(begin + 300 * MS);
         let refused = tally.permit(restarts, begin + 3600 * 1000 * MS).unwrap_err();
-        assert_eq!(refused, "it was restarted 3 times in a row, and only Template::restart does that again");
+        assert_eq!(refused, "it was restarted 3 times in a row, and only Template::restart does that now");
     }
 }
