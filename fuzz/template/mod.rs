@@ -66,6 +66,7 @@ impl Arena {
     pub(crate) fn run(&mut self, octets: &[u8]) {
         let id = self.next;
         self.next += 1;
+        self.family.begins();
         let mut script = Script::new(octets, Peer::template_of(&self.root, id));
         script.play();
         let is_disturbed = script.is_disturbed();

@@ -16,6 +16,7 @@ pub(super) struct Family {
     root: u32,
     /// Children that this process has of its own.
     own: Vec<u32>,
+    /// Of this process and of the one above all: how many are open.
     descriptors: [usize; 2],
 }
 
@@ -23,6 +24,11 @@ impl Family {
     pub(super) fn of(root: u32) -> Self {
         let this = std::process::id();
         Family { root, own: children(this), descriptors: [this, root].map(descriptors) }
+    }
+
+    /// Before an input is played. (Between two, whoever plays them may open files.)
+    pub(super) fn begins(&mut self) {
+        self.descriptors[0] = descriptors(std::process::id());
     }
 
     /// Waits until the template of that id and all that came from it have ended. `told`: what it has said of its children.
