@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn a_pidfd_tells_whose_it_is_until_that_has_been_waited_for() {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let pidfd = of(child.id()).unwrap();
+        let pidfd = of(child.id()).unwrap().unwrap();
         assert_eq!(number(&pidfd).unwrap(), Some(child.id()));
         assert_eq!(number_in_proc(&pidfd).unwrap(), Some(child.id()));
         child.kill().unwrap();
