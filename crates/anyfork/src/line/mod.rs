@@ -172,7 +172,7 @@ impl Line {
         }
         self.take_reports();
         self.incoming().closed = true;
-        gone()
+        self.take_failure().unwrap_or_else(gone)
     }
 
     /// Sends a signal to a child through the template, which knows whether its number is still its own.
@@ -216,10 +216,7 @@ impl Line {
         let flushed = self.outgoing().retry(seat, &self.socket);
         match seat.outcome() {
             Outcome::Failed(error) => Err(error),
-            Outcome::Broken => {
-                let gone = self.not_sent(io::ErrorKind::BrokenPipe.into());
-                Err(self.take_failure().unwrap_or(gone))
-            }
+            Outcome::Broken => Err(self.not_sent(io::ErrorKind::BrokenPipe.into())),
             Outcome::Waiting => flushed.map(|()| Outcome::Waiting).map_err(|error| self.not_sent(error)),
             ordered => Ok(ordered),
         }
