@@ -72,12 +72,20 @@ impl Level {
     fn is_right(&self, killed: bool) -> Outcome {
         match &self.template {
             Some(template) if killed => assert_eq!(kind_of(template.fork().run(entries::nothing)), "TemplateGone"),
-            Some(template) => assert!(template.fork().run(entries::nothing)?.wait()?.success()),
-            None => assert!(Process::new().run(entries::nothing)?.wait()?.success()),
+            Some(template) => ends_well(template.fork())?,
+            None => ends_well(Process::new())?,
         }
         assert!(self.free.try_wait()?.is_none());
         Ok(())
     }
+}
+
+/// Until its template has waited for it too, which is a moment after that has told: were it killed in between, the dead one would be the program's to wait for.
+fn ends_well(process: Process) -> Outcome {
+    let worker = process.run(entries::nothing)?;
+    assert!(worker.wait()?.success());
+    assert!(wait_until(LONG, || stat(worker.pid()).is_none()));
+    Ok(())
 }
 
 fn killed_in(order: &[usize]) -> Outcome {
