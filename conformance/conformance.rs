@@ -138,6 +138,12 @@ matrix! {
     faults::a_fork_that_fails_is_one_failed_request, but perl: a_fork_that_fails_ends_the_template;
     faults::a_template_without_free_descriptors_fails_requests_and_lives, but perl: no_free_descriptor_ends_the_template;
 
+    restarts::a_restarted_template_has_its_preparation_and_inputs;
+    restarts::a_killed_template_is_restarted_by_the_next_start;
+    restarts::nothing_is_lost_while_a_template_is_restarted;
+    restarts::a_template_whose_origin_is_gone_stays_as_it_was;
+    restarts::a_fresh_template_shares_nothing_and_has_the_same;
+
     owner::a_killed_program_takes_its_templates_along_and_workers_go_on;
     owner::a_killed_program_takes_stopped_templates_along, but perl: a_stopped_template_outlives_a_killed_program;
     owner::a_killed_program_takes_bound_workers_along, but perl: workers_cannot_be_bound;

@@ -25,8 +25,16 @@ pub trait Subject {
     /// Those for which it has handlers.
     const CAUGHT: u64 = 0;
 
+    /// A new process that has been given nothing.
+    fn bare() -> Process<Self::Server>;
+
+    /// Lets it know the functions.
+    fn with_functions(process: Process<Self::Server>) -> Process<Self::Server>;
+
     /// A new process that knows the functions.
-    fn process() -> Process<Self::Server>;
+    fn process() -> Process<Self::Server> {
+        Self::with_functions(Self::bare())
+    }
 
     /// Loads a module, in the server's own way.
     fn load(process: Process<Self::Server>, module: Module) -> Process<Self::Server>;
@@ -94,8 +102,12 @@ impl Subject for Native {
     const UNCAUGHT: i32 = 1;
     const IGNORED: u64 = mask(libc::SIGPIPE);
 
-    fn process() -> Process {
+    fn bare() -> Process {
         Process::new()
+    }
+
+    fn with_functions(process: Process) -> Process {
+        process
     }
 
     fn load(process: Process, module: Module) -> Process {
@@ -133,11 +145,15 @@ impl Subject for InPython {
     const IGNORED: u64 = mask(libc::SIGPIPE) | mask(libc::SIGXFSZ);
     const CAUGHT: u64 = mask(libc::SIGINT);
 
-    fn process() -> Process<Python> {
+    fn bare() -> Process<Python> {
         let mut command = Command::new(python());
         // Nothing is left in the sources, and output is buffered as it usually is.
         command.arg("-B").env_remove("PYTHONUNBUFFERED");
-        Python::from_command(command).import_from(servers().join("functions.py"))
+        Python::from_command(command)
+    }
+
+    fn with_functions(process: Process<Python>) -> Process<Python> {
+        process.import_from(servers().join("functions.py"))
     }
 
     fn load(process: Process<Python>, module: Module) -> Process<Python> {
@@ -182,11 +198,15 @@ impl Subject for InPerl {
     const UNCAUGHT: i32 = 255;
     const IGNORED: u64 = mask(libc::SIGFPE);
 
-    fn process() -> Process<Perl> {
+    fn bare() -> Process<Perl> {
         check_perl();
         let mut command = Command::new("perl");
         command.arg("-I").arg(servers());
-        Perl::from_command(command).require("Functions")
+        Perl::from_command(command)
+    }
+
+    fn with_functions(process: Process<Perl>) -> Process<Perl> {
+        process.require("Functions")
     }
 
     fn load(process: Process<Perl>, module: Module) -> Process<Perl> {

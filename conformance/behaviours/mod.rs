@@ -6,6 +6,7 @@ pub(crate) mod faults;
 pub(crate) mod inputs;
 pub(crate) mod owner;
 pub(crate) mod preparation;
+pub(crate) mod restarts;
 pub(crate) mod signals;
 pub(crate) mod sockets;
 pub(crate) mod spares;

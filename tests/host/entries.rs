@@ -59,7 +59,7 @@ pub(crate) fn linger() {
     std::thread::sleep(Duration::from_secs(60));
 }
 
-fn note(path: &str, text: &str) {
+pub(crate) fn note(path: &str, text: &str) {
     let temporary = format!("{path}.{}", std::process::id());
     if File::create(&temporary).and_then(|mut file| file.write_all(text.as_bytes())).is_ok() {
         let _ = std::fs::rename(temporary, path);

@@ -22,6 +22,7 @@ mod owner;
 mod policy;
 mod pty;
 mod purity;
+mod restart;
 mod signals;
 mod spares;
 mod terminal;
@@ -60,6 +61,7 @@ fn main() -> Outcome {
         (&"names", rest) => names::run(rest),
         (&"owner", rest) => owner::run(rest),
         (&"purity", rest) => purity::run(rest),
+        (&"restart", rest) => restart::run(rest),
         (&"signals", rest) => signals::run(rest),
         (&"spares", rest) => spares::run(rest),
         (&"terminal", rest) => terminal::run(rest),

@@ -109,7 +109,7 @@ fn nothing_is_lost_while_it_is_restarted_again_and_again() {
             pids.push(template.pid());
         }
         is_over.store(true, Ordering::Relaxed);
-        workers.map(|worker| worker.join().unwrap());
+        workers.into_iter().for_each(|worker| worker.join().unwrap());
         all_end_soon(&pids[..20]);
     });
 }
