@@ -76,7 +76,7 @@ fn signals() -> Result<UnixStream> {
 }
 
 /// Keeps the workers up until a signal comes or so many requests have been served.
-fn serve(pool: &mut Pool<'_>, signals: &mut UnixStream, requests: u64) -> Result<()> {
+fn serve(pool: &mut Pool, signals: &mut UnixStream, requests: u64) -> Result<()> {
     while pool.served() < requests {
         let signalled = pool.wait(signals, pool.next_start())?;
         if signalled && take_signals(signals)? {
@@ -90,7 +90,7 @@ fn serve(pool: &mut Pool<'_>, signals: &mut UnixStream, requests: u64) -> Result
 }
 
 /// Asks the workers to end, and waits for that; kills those that do not.
-fn end(pool: &mut Pool<'_>, signals: &mut UnixStream) -> Result<()> {
+fn end(pool: &mut Pool, signals: &mut UnixStream) -> Result<()> {
     pool.ask_to_end()?;
     let mut force_at = Some(Instant::now() + GENTLE);
     while pool.any_runs() {

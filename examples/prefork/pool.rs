@@ -3,7 +3,7 @@
 use crate::slot::Slot;
 use crate::worker::serve;
 use crate::{Result, readable};
-use anyfork::{ErrorKind, Process, Template, Worker};
+use anyfork::{Process, Restarts, Template, Worker};
 use rustix::event::{Timespec, poll};
 use rustix::io::Errno;
 use signal_hook::consts::SIGTERM;
@@ -12,18 +12,17 @@ use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 /// A fixed number of places for workers.
-pub(crate) struct Pool<'a> {
-    listener: &'a TcpListener,
+pub(crate) struct Pool {
     template: Template,
     slots: Vec<Slot>,
     served: u64,
 }
 
-impl<'a> Pool<'a> {
-    pub(crate) fn start(listener: &'a TcpListener, workers: u32) -> Result<Self> {
-        let template = make_template(listener)?;
+impl Pool {
+    pub(crate) fn start(listener: &TcpListener, workers: u32) -> Result<Self> {
+        let template = Process::new().restarts(Restarts::automatic()).fd(listener).template()?;
         let slots = (0..workers).map(|_| Slot::default()).collect();
-        let mut pool = Pool { listener, template, slots, served: 0 };
+        let mut pool = Pool { template, slots, served: 0 };
         pool.fill();
         Ok(pool)
     }
@@ -49,18 +48,8 @@ impl<'a> Pool<'a> {
         }
     }
 
-    fn start_worker(&mut self) -> anyfork::Result<Worker> {
-        match self.try_start() {
-            // Somebody killed the template; its workers went with it.
-            Err(error) if error.kind() == ErrorKind::TemplateGone => {
-                self.template = make_template(self.listener)?;
-                self.try_start()
-            }
-            outcome => outcome,
-        }
-    }
-
-    fn try_start(&self) -> anyfork::Result<Worker> {
+    /// If somebody has killed the template, this brings it back.
+    fn start_worker(&self) -> anyfork::Result<Worker> {
         self.template.fork().die_with_owner(true).kill_on_drop(true).run(serve)
     }
 
@@ -115,9 +104,4 @@ impl<'a> Pool<'a> {
     pub(crate) fn kill(&self) -> anyfork::Result<()> {
         self.slots.iter().filter_map(Slot::worker).try_for_each(Worker::kill)
     }
-}
-
-/// A template whose forks have the listener.
-fn make_template(listener: &TcpListener) -> anyfork::Result<Template> {
-    Process::new().fd(listener).template()
 }

@@ -13,6 +13,7 @@ mod perl;
 mod prefork;
 mod preload;
 mod pty_shell;
+mod restart;
 mod spares;
 mod story;
 mod support;

@@ -125,7 +125,7 @@ fn end_all(workers: Vec<Worker>, template: Template) -> Result<()> {
 
 /// Dropping a template ends it, without waiting for its end; its pidfd tells when that has come.
 fn end_template(template: Template) -> io::Result<()> {
-    let pidfd = template.pidfd().map(|pidfd| pidfd.try_clone_to_owned()).transpose()?;
+    let pidfd = template.pidfd();
     drop(template);
     if let Some(pidfd) = pidfd {
         poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None)?;

@@ -42,7 +42,7 @@ fn the_next_start_restarts_it_and_workers_of_the_dead_one_go_on() {
 #[test]
 fn preparations_templates_and_programs_restart_it_too() {
     let witness = Scratch::new("verbs");
-    let template = template(Restarts::automatic().settled_after(0 * MS), &witness, 0);
+    let template = template(Restarts::automatic().settled_after(Duration::ZERO), &witness, 0);
     kill(&template);
     assert!(end(&template.fork().call(nothing, ["x"]).run(nothing).unwrap()).success());
     kill(&template);
