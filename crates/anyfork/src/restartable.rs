@@ -64,18 +64,24 @@ pub(crate) struct Tenure {
 impl Tenure {
     /// How it has ended, as far as that is known.
     fn status(&self) -> Option<ExitStatus> {
-        let told = self.birth.as_ref().and_then(|(parent, id)| {
-            let parent = parent.upgrade()?;
-            parent.collect();
-            match parent.fate(*id) {
-                Fate::Ended(status) => Some(status),
-                _ => None,
-            }
-        });
-        told.or_else(|| {
-            let pidfd = self.line.identity()?.pidfd.as_ref()?;
-            pidfd::wait_status(pidfd).map(ExitStatus::of_wait_status)
-        })
+        let Identity { pid, pidfd } = self.line.identity()?;
+        // Those that wait for it report it first: if it is not here, it is still a zombie, or here now.
+        let dead = || {
+            let pidfd = pidfd.as_ref()?;
+            let left = pidfd::zombie_wait_status(pidfd, *pid, None).or_else(|| pidfd::wait_status(pidfd));
+            left.map(ExitStatus::of_wait_status)
+        };
+        self.reported().or_else(dead).or_else(|| self.reported())
+    }
+
+    fn reported(&self) -> Option<ExitStatus> {
+        let (parent, id) = self.birth.as_ref()?;
+        let parent = parent.upgrade()?;
+        parent.collect();
+        match parent.fate(*id) {
+            Fate::Ended(status) => Some(status),
+            _ => None,
+        }
     }
 }
 
