@@ -71,7 +71,10 @@ fn show(file: &Path) -> Result<()> {
 fn restart_under_load(template: &Template) -> anyfork::Result<u32> {
     let (answers, is_over) = (AtomicU32::new(0), AtomicBool::new(false));
     let client = || {
-        while !is_over.load(Ordering::Relaxed) {
+        for turn in 0.. {
+            if is_over.load(Ordering::Relaxed) && turn > 10 {
+                break;
+            }
             ask(template).expect("no request fails");
             answers.fetch_add(1, Ordering::Relaxed);
         }
@@ -79,13 +82,11 @@ fn restart_under_load(template: &Template) -> anyfork::Result<u32> {
     thread::scope(|scope| {
         scope.spawn(client);
         scope.spawn(client);
-        while answers.load(Ordering::Relaxed) < 10 {
-            thread::yield_now();
-        }
         let restarted = template.restart();
         is_over.store(true, Ordering::Relaxed);
-        restarted.map(|()| answers.load(Ordering::Relaxed))
-    })
+        restarted
+    })?;
+    Ok(answers.load(Ordering::Relaxed))
 }
 
 fn address(template: &Template) -> Result<String> {

@@ -1,18 +1,17 @@
 //! A template that can come back: which process it is now, and what is done when that has ended.
 //!
-//! No lock is held while anything is waited for.
+//! Nothing that could block is done under the lock, neither is a process waited for.
 
 use crate::channel::Dialect;
 use crate::error::{Error, ErrorKind, Result};
 use crate::line::{Fate, Identity, Line};
 use crate::maker::Maker;
 use crate::origin::Held;
-use crate::process::DEFAULT_DEADLINE;
 use crate::recipe::Recipe;
 use crate::restarts::{Restarts, Tally};
 use crate::spares::Spares;
 use crate::starting::sealed::{FromReply, Ready};
-use crate::starting::{Started, Starting};
+use crate::starting::{Started, Starting, after};
 use crate::status::ExitStatus;
 use crate::sys::pidfd;
 use crate::wire::Role;
@@ -147,14 +146,14 @@ impl State {
         self.tenure.as_ref().is_some_and(|present| Arc::ptr_eq(present, tenure))
     }
 
-    /// Another process is the template from now on. Returns what was it before, which ends when that is dropped.
-    fn take_over(&mut self, tenure: Tenure) -> Option<Arc<Tenure>> {
+    /// Another process is the template from now on.
+    fn take_over(&mut self, tenure: Tenure) {
         if let Some(spares) = self.spares {
             // If it has ended already, the next start shows that.
             let _ = tenure.line.set_spares(spares);
         }
         (self.is_missed, self.failure) = (false, None);
-        self.tenure.replace(Arc::new(tenure))
+        self.tenure = Some(Arc::new(tenure));
     }
 
     fn next(&mut self, ended: &Tenure, restarts: Restarts) -> std::result::Result<Next, String> {
@@ -168,6 +167,23 @@ impl State {
         }
         let permit = self.tally.permit(restarts, Instant::now());
         permit.map(|()| Next::Restart(None)).inspect_err(|_| self.attempt = Attempt::None)
+    }
+
+    /// An attempt has come to an end.
+    fn conclude(&mut self, result: Result<Tenure>, restarts: Restarts, step: &'static str) -> Result<()> {
+        let now = Instant::now();
+        self.tally.add(now);
+        match result {
+            Ok(tenure) => {
+                self.take_over(tenure);
+                Ok(())
+            }
+            Err(error) => {
+                self.failure = Some(error);
+                let when = self.tally.permit(restarts, now).err();
+                Err(self.gone(step, &when.unwrap_or("the next start tries again".into())))
+            }
+        }
     }
 
     /// Why there is no template, and when there may be.
@@ -222,10 +238,9 @@ impl Restartable {
             return;
         }
         let mut state = self.lock();
-        let left = (state.tenure.take(), mem::replace(&mut state.attempt, Attempt::None));
+        (state.tenure, state.attempt) = (None, Attempt::None);
         drop(state);
         self.changed.notify_all();
-        drop(left);
     }
 
     /// Starts it once more, to take the place of the process that it is now.
@@ -237,14 +252,15 @@ impl Restartable {
     fn restarted(&self, tenure: Tenure) -> Result<()> {
         let mut state = self.lock();
         if state.tenure.is_none() {
-            drop(state);
             return Err(dropped(RESTART));
         }
+        if matches!(state.attempt, Attempt::Left(_)) {
+            state.attempt = Attempt::None;
+        }
         state.tally = Tally::default();
-        let before = state.take_over(tenure);
+        state.take_over(tenure);
         drop(state);
         self.changed.notify_all();
-        drop(before);
         Ok(())
     }
 
@@ -256,8 +272,7 @@ impl Restartable {
         if !self.recipe.restarts.is_automatic() || tenure.line.is_up() {
             return Ok(Held::of(tenure, Duration::ZERO));
         }
-        let begin = Instant::now();
-        let until = begin.checked_add(limit).unwrap_or(begin + DEFAULT_DEADLINE);
+        let (begin, until) = (Instant::now(), after(limit));
         loop {
             self.replace(&tenure, step, until)?;
             tenure = self.present(step)?;
@@ -305,37 +320,17 @@ impl Restartable {
         let result = starting.wait_until(until).transpose();
         let mut state = self.lock();
         state.attempt = Attempt::None;
-        // Not if somebody has restarted it by hand, or dropped it, meanwhile.
-        let is_wanted = state.is(ended);
-        let mut unwanted = (None, None);
         let outcome = match result {
-            None if is_wanted => {
+            // Somebody has restarted it by hand, or dropped it, meanwhile.
+            _ if !state.is(ended) => Ok(()),
+            Some(result) => state.conclude(result, self.recipe.restarts, step),
+            None => {
                 state.attempt = Attempt::Left(starting);
                 Err(passed(step))
-            }
-            Some(result) if is_wanted => {
-                state.tally.add(Instant::now());
-                match result {
-                    Ok(tenure) => {
-                        unwanted.0 = state.take_over(tenure);
-                        Ok(())
-                    }
-                    Err(error) => {
-                        state.failure = Some(error);
-                        let when = state.tally.permit(self.recipe.restarts, Instant::now());
-                        Err(state.gone(step, &when.err().unwrap_or("the next start tries again".into())))
-                    }
-                }
-            }
-            other => {
-                unwanted.1 = Some(other);
-                Ok(())
             }
         };
         drop(state);
         self.changed.notify_all();
-        // Which ends what is left of it: not under the lock.
-        drop(unwanted);
         outcome
     }
 

@@ -159,10 +159,8 @@ impl<S: Server> sealed::FromReply for Template<S> {
 impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
         let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
-        let now = Instant::now();
         let waited = launched.as_ref().map_or(Duration::ZERO, |launched| launched.waited);
-        let left = options.deadline.saturating_sub(waited);
-        let deadline = now.checked_add(left).unwrap_or(now + Duration::from_secs(u32::MAX.into()));
+        let deadline = after(options.deadline.saturating_sub(waited));
         let (trace, (lookout, link)) = (trace::Start::new(&what), Default::default());
         Starting { state: Some(launched), parts, options, deadline, what, trace, lookout, link, result: PhantomData }
     }
@@ -350,6 +348,12 @@ impl<T: Started> Drop for Starting<T> {
             launched.give_up();
         }
     }
+}
+
+/// So long from now, or as good as never.
+pub(crate) fn after(limit: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(limit).unwrap_or(now + Duration::from_secs(u32::MAX.into()))
 }
 
 /// While it waits for its template somebody else sends it, as a rule. If those who were to do that do not ask any more, it has to.

@@ -125,15 +125,14 @@ impl<S: Server> Template<S> {
     /// Another template by the same [recipe](Process::restarts), by a new exec of the program's image (of the interpreter): with an address layout of its own, and nothing shared with any other process. Blocks until it is ready. What
     /// the templates were given from which this one was forked, it is given first, so they must have kept their recipes, too.
     ///
-    /// It has a recipe of its own, and the [`Restarts`](crate::Restarts) of this one. This one stays as it is. (What this template was at its first use: for one that comes from [`Process::new`], the default template's
-    /// layout, which all forks of all its templates share.)
+    /// It has a recipe of its own, and the [`Restarts`](crate::Restarts) of this one, which stays as it is. (Templates that come from [`Process::new`], and all their forks, have the layout of the default template.)
     ///
     /// ```
     /// # use anyfork::{Process, Restarts};
     /// # #[anyfork::entry] fn work() {}
     /// # fn main() -> anyfork::Result<()> {
     /// let template = Process::new().restarts(Restarts::by_hand()).template()?;
-    /// let other = template.fresh()?; // for another user, say: nobody there knows an address here
+    /// let other = template.fresh()?; // nobody there knows an address of this one
     /// assert!(other.fork().run(work)?.wait()?.success());
     /// # Ok(())
     /// # }
