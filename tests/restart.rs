@@ -42,6 +42,28 @@ fn leave_a_line(path: String, milliseconds: u64) -> io::Result<()> {
     Ok(())
 }
 
+/// Takes as many milliseconds as a file says.
+#[anyfork::entry]
+fn take_time(path: String) -> io::Result<()> {
+    let milliseconds = fs::read_to_string(path)?.parse().map_err(io::Error::other)?;
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    Ok(())
+}
+
+/// Leaves a child that has all descriptors of this process, and tells its number in a file.
+#[anyfork::entry]
+fn leave_a_child(path: String) -> io::Result<()> {
+    // SAFETY: a process that is being prepared has one thread.
+    match unsafe { libc::fork() } {
+        0 => {
+            std::thread::sleep(LONG);
+            // SAFETY: no preconditions.
+            unsafe { libc::_exit(0) }
+        }
+        child => fs::write(path, child.to_string()),
+    }
+}
+
 /// Tells what was loaded, and each of its inputs.
 #[anyfork::entry]
 fn report(mut socket: UnixStream, inputs: Inputs) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! Templates that are restarted by the start that finds them ended.
 
-use crate::{end, kill, leave_a_line, lines, load, nothing, release, said, stay, written};
+use crate::{end, kill, leave_a_child, leave_a_line, lines, load, nothing, release, said, stay, take_time, written};
 use anyfork::{ErrorKind, Process, Restarts, Template};
 use anyfork_tests::{LONG, SOON, Scratch, all_end_soon, signal, stop, within};
 use rustix::process::Signal;
@@ -199,20 +199,49 @@ fn a_restart_that_nobody_waits_for_any_more_ends_with_the_handle() {
 
 #[test]
 fn a_restart_by_hand_goes_before_one_that_is_under_way() {
-    let witness = Scratch::new("both");
-    let template = template(Restarts::automatic(), &witness, 500);
+    let (witness, time) = (Scratch::new("both"), written("time", "0"));
+    let process = Process::new().restarts(Restarts::automatic()).call(leave_a_line, [&*witness, "0"]);
+    let template = process.call(take_time, [&*time]).template().unwrap();
     kill(&template);
+    fs::write(&*time, "2000").unwrap();
+    let pids =
+        || -> Vec<u32> { fs::read_to_string(&*witness).unwrap().lines().map(|pid| pid.parse().unwrap()).collect() };
     std::thread::scope(|scope| {
         let start = scope.spawn(|| end(&template.fork().run(nothing).unwrap()).success());
         within(LONG, "it is restarted", || (lines(&witness) == 2).then_some(()));
+        std::thread::sleep(300 * MS);
+        fs::write(&*time, "0").unwrap();
         template.restart().unwrap();
+        assert_eq!(template.pid(), pids()[2]);
         assert!(start.join().unwrap());
     });
-    assert_eq!(lines(&witness), 3);
-    let pids: Vec<u32> = fs::read_to_string(&*witness).unwrap().lines().map(|line| line.parse().unwrap()).collect();
-    let others: Vec<u32> = pids.into_iter().filter(|pid| *pid != template.pid()).collect();
-    assert_eq!(others.len(), 2);
-    all_end_soon(&others);
+    assert_eq!((template.pid(), lines(&witness)), (pids()[2], 3));
+    all_end_soon(&pids()[..2]);
+}
+
+#[test]
+fn one_whose_socket_is_held_by_a_child_has_ended_all_the_same() {
+    let child = Scratch::new("child");
+    let process = Process::new().restarts(Restarts::automatic()).call(leave_a_child, [&*child]);
+    let template = process.template().unwrap();
+    let pids = || -> u32 { fs::read_to_string(&*child).unwrap().parse().unwrap() };
+    let first = pids();
+    kill(&template);
+    let started = template.fork().deadline(LONG / 2).run(nothing).map(|worker| end(&worker).success());
+    [first, pids()].map(|pid| signal(pid, Signal::KILL));
+    assert!(started.unwrap());
+}
+
+#[test]
+fn how_it_ended_is_known_before_its_parent_tells() {
+    let upper = Process::new().template().unwrap();
+    let lower = upper.fork().restarts(Restarts::automatic().limit(0)).template().unwrap();
+    stop(upper.pid());
+    kill(&lower);
+    let text = gone(&lower);
+    signal(upper.pid(), Signal::CONT);
+    let how = if cfg!(anyfork_no_pidfd) { "" } else { " (signal: 9 (SIGKILL))" };
+    assert!(text.starts_with(&format!("fork: the template has ended{how}; ")), "{text}");
 }
 
 #[test]

@@ -97,6 +97,9 @@ fn nothing_is_lost_while_it_is_restarted_again_and_again() {
             assert_eq!(said(template.fork()), " inherited");
             let prepared = template.fork().call(nothing, ["x"]);
             assert!(end(&prepared.run(nothing).unwrap()).success());
+            // They are packed when the process of the template has been chosen, which takes a moment.
+            let packed = template.fork().args((0..100).map(|_| [0; 50_000]));
+            assert!(end(&packed.run(nothing).unwrap()).success());
             count.fetch_add(1, Ordering::Relaxed);
         }
     };

@@ -100,6 +100,7 @@ impl Tally {
     /// What has been and what will be, in words.
     pub(crate) fn permit(&self, restarts: Restarts, now: Instant) -> std::result::Result<(), String> {
         let times = match self.in_a_row {
+            0 => "not".into(),
             1 => "once".into(),
             times => format!("{times} times in a row"),
         };
@@ -129,7 +130,7 @@ impl<S: Server> Process<S> {
     /// **Automatic** restarts happen in the start that finds that the template has ended, which blocks for as long as the preparation takes, at most its deadline: `start` of a [fork](crate::Template::fork) then does so, too.
     /// (In an event loop, where that holds up other tasks, restart [by hand](Restarts::by_hand), and await [`start_restart`](crate::Template::start_restart).) If many threads come at once, one restarts it, and the others wait
     /// for that. Between restarts in a row there is a [pause](Restarts::backoff), and there is a [limit](Restarts::limit): then starts fail at once with [`TemplateGone`](ErrorKind::TemplateGone), whose text says how the
-    /// template ended, or why it could not be restarted, and when that is tried again. Each start costs a system call more, to see whether the template is there. What was under way when it ended fails.
+    /// template ended, or why it could not be restarted, and when that is tried again. Each start costs two system calls more, to see whether the template is there. What was under way when it ended fails.
     ///
     /// ```
     /// use anyfork::{ErrorKind, Process, Restarts};
