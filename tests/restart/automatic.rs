@@ -108,10 +108,7 @@ fn after_the_limit_only_a_restart_by_hand_helps() {
     let last =
         within(LONG, "the limit", || Some(gone(&template)).filter(|text| text.contains("only Template::restart")));
     assert!(last.contains("(call restart::load: No such file"), "{last}");
-    assert!(
-        last.ends_with("); it was restarted 4 times in a row, and only Template::restart does that again"),
-        "{last}"
-    );
+    assert!(last.ends_with("); it was restarted 4 times in a row, and only Template::restart does that now"), "{last}");
     assert_eq!(lines(&witness), 1 + 4);
     assert_eq!(template.restart().unwrap_err().kind(), ErrorKind::Preparation);
     assert_eq!(gone(&template), last);
@@ -228,7 +225,7 @@ fn one_whose_socket_is_held_by_a_child_has_ended_all_the_same() {
     let first = pids();
     kill(&template);
     let started = template.fork().deadline(LONG / 2).run(nothing).map(|worker| end(&worker).success());
-    [first, pids()].map(|pid| signal(pid, Signal::KILL));
+    [first, pids()].into_iter().for_each(|pid| signal(pid, Signal::KILL));
     assert!(started.unwrap());
 }
 

@@ -106,7 +106,7 @@ fn nothing_is_lost_while_it_is_restarted_again_and_again() {
     std::thread::scope(|scope| {
         let workers = [0; 4].map(|_| scope.spawn(work));
         let mut pids = vec![template.pid()];
-        for _ in 0..20 {
+        for _ in 0..10 {
             let before = count.load(Ordering::Relaxed);
             within(LONG, "work is done", || (count.load(Ordering::Relaxed) > before + 2).then_some(()));
             template.restart().unwrap();
@@ -114,7 +114,7 @@ fn nothing_is_lost_while_it_is_restarted_again_and_again() {
         }
         is_over.store(true, Ordering::Relaxed);
         workers.into_iter().for_each(|worker| worker.join().unwrap());
-        all_end_soon(&pids[..20]);
+        all_end_soon(&pids[..10]);
     });
 }
 

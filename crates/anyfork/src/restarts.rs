@@ -99,19 +99,19 @@ impl Tally {
     /// # Errors
     /// What has been and what will be, in words.
     pub(crate) fn permit(&self, restarts: Restarts, now: Instant) -> std::result::Result<(), String> {
-        let times = match self.in_a_row {
-            0 => "not".into(),
-            1 => "once".into(),
-            times => format!("{times} times in a row"),
+        let so_far = match self.in_a_row {
+            0 => "it was not restarted".into(),
+            1 => "it was restarted once".into(),
+            times => format!("it was restarted {times} times in a row"),
         };
         let Some(pause) = restarts.pause(self.in_a_row) else {
-            return Err(format!("it was restarted {times}, and only Template::restart does that again"));
+            return Err(format!("{so_far}, and only Template::restart does that now"));
         };
         let left = self.last.map_or(Duration::ZERO, |last| pause.saturating_sub(now.saturating_duration_since(last)));
         if left.is_zero() {
             return Ok(());
         }
-        Err(format!("it was restarted {times}, and is again after {} ms", left.as_millis().max(1)))
+        Err(format!("{so_far}, and is again after {} ms", left.as_millis().max(1)))
     }
 }
 
@@ -212,6 +212,6 @@ mod tests {
         assert_eq!(refused, "it was restarted 2 times in a row, and is again after 50 ms");
         tally.add(begin + 300 * MS);
         let refused = tally.permit(restarts, begin + 3600 * 1000 * MS).unwrap_err();
-        assert_eq!(refused, "it was restarted 3 times in a row, and only Template::restart does that again");
+        assert_eq!(refused, "it was restarted 3 times in a row, and only Template::restart does that now");
     }
 }
