@@ -85,6 +85,10 @@ fn a_restart_ends_with_a_killed_program() {
 }
 
 #[test]
+#[cfg_attr(
+    any(anyfork_no_pidfd, anyfork_no_pidfd_info),
+    ignore = "without the kernel's record it depends on init how workers of a killed default template ended"
+)]
 fn nobody_is_left_by_a_template_that_was_restarted_in_all_ways() {
     let mut host = host!("restart", "again-and-again");
     let expected: Vec<String> = (0..20).map(|code: u32| code.to_string()).collect();
