@@ -6,13 +6,13 @@
 //! Run it: `cargo run --release --example restart`
 
 use anyfork::{Process, Restarts, Template, Worker};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 use std::{env, fs, thread};
 
 static WORDS: OnceLock<String> = OnceLock::new();
@@ -103,10 +103,12 @@ fn said(worker: Worker) -> Result<String> {
     Ok(text)
 }
 
-/// Kills the template as somebody else might, and waits until it has ended.
+/// Kills the template as somebody else might, and waits until it is gone.
 fn kill(template: &Template) -> Result<()> {
-    let pidfd = template.pidfd().ok_or("this system has no pidfds")?;
-    pidfd_send_signal(&pidfd, Signal::KILL)?;
-    poll(&mut [PollFd::new(&pidfd, PollFlags::IN)], None)?;
+    let number = i32::try_from(template.pid())?;
+    kill_process(Pid::from_raw(number).ok_or("no process")?, Signal::KILL)?;
+    while Path::new(&format!("/proc/{number}")).exists() {
+        thread::sleep(Duration::from_millis(1));
+    }
     Ok(())
 }

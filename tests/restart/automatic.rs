@@ -217,6 +217,7 @@ fn a_restart_by_hand_goes_before_one_that_is_under_way() {
 }
 
 #[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds nothing but its socket tells")]
 fn one_whose_socket_is_held_by_a_child_has_ended_all_the_same() {
     let child = Scratch::new("child");
     let process = Process::new().restarts(Restarts::automatic()).call(leave_a_child, [&*child]);

@@ -44,6 +44,10 @@ fn preparing(witness: &str) -> u32 {
 }
 
 #[test]
+#[cfg_attr(
+    any(anyfork_no_pidfd, anyfork_no_pidfd_info),
+    ignore = "without the kernel's record it depends on init how workers of a killed default template ended"
+)]
 fn a_default_template_that_dies_under_a_restart_fails_it_and_nothing_else() {
     let witness = Scratch::new("default-dies");
     let mut host = host!("restart", "under-way", &witness);
@@ -65,9 +69,7 @@ fn a_default_template_that_dies_under_a_restart_fails_it_and_nothing_else() {
     host.go();
     assert_eq!(host.fact("again"), "none");
     assert_eq!(host.fact("still-works"), "none");
-    if cfg!(not(any(anyfork_no_pidfd, anyfork_no_pidfd_info))) {
-        assert_eq!(host.fact("code"), "7");
-    }
+    assert_eq!(host.fact("code"), "7");
     host.finish();
 }
 
@@ -85,6 +87,10 @@ fn a_restart_ends_with_a_killed_program() {
 }
 
 #[test]
+#[cfg_attr(
+    any(anyfork_no_pidfd, anyfork_no_pidfd_info),
+    ignore = "without the kernel's record it depends on init how workers of a killed default template ended"
+)]
 fn nobody_is_left_by_a_template_that_was_restarted_in_all_ways() {
     let mut host = host!("restart", "again-and-again");
     let expected: Vec<String> = (0..20).map(|code: u32| code.to_string()).collect();
