@@ -5,6 +5,7 @@ use anyfork_tests::{LONG, host, skipped};
 const INPUTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fuzz/corpus/template");
 
 #[test]
+#[cfg_attr(anyfork_no_unshare, ignore = "there is no /proc in which threads could be counted")]
 fn a_template_ends_and_leaves_nothing_whatever_it_is_told() {
     if !rustix::process::geteuid().is_root() {
         return skipped("it takes root to put processes where they can do no harm");

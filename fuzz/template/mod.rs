@@ -29,7 +29,6 @@ pub(crate) struct Arena {
     root: Peer,
     next: u64,
     family: Family,
-    directory: PathBuf,
 }
 
 /// Puts a process where there is no file, and no process but its own to be harmed.
@@ -54,12 +53,14 @@ impl Arena {
         fs::create_dir_all(&directory).unwrap();
         let here = anyfork::template_here()?;
         let root = prepared(&here, &directory, 1_000_000 + number)?;
+        // It stays the root of those that are in it.
+        fs::remove_dir(&directory).unwrap();
         let pid = root.pid();
         let mut root = Peer::new(root.into_fd()?.into());
         // With the first behind it, it is as it will be between any two.
         Peer::template_of(&root, 0).end();
         root.wait(|kind, _| kind == frames::EXITED).expect("the first template ends");
-        Ok(Arena { _here: here, root, next: 1, family: Family::of(pid), directory })
+        Ok(Arena { _here: here, root, next: 1, family: Family::of(pid) })
     }
 
     /// Does what the input says to a new template, and looks at what becomes of it. Panics if anything stays or has crashed.
@@ -79,10 +80,4 @@ impl Arena {
 fn prepared(here: &Template, directory: &Path, user: u32) -> anyfork::Result<Template> {
     let process: Process = here.fork().call(confine, [directory.as_os_str(), std::ffi::OsStr::new(&user.to_string())]);
     process.template()
-}
-
-impl Drop for Arena {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir(&self.directory);
-    }
 }
