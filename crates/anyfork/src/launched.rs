@@ -251,6 +251,9 @@ impl Launched {
                     return Ok(self.announced.take());
                 }
                 Ok(Filled::End) => self.last_word = Some(Instant::now() + LAST_WORD),
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return Err(Error::new(ErrorKind::Protocol, what.to_owned(), error.to_string()));
+                }
                 Err(error) => return Err(Error::system("receive the reply", error)),
             }
         }

@@ -108,6 +108,14 @@ impl<'a> Reader<'a> {
         Ok(self.array::<1>()?[0])
     }
 
+    pub(crate) fn flag(&mut self) -> Parsed<bool> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Malformed("a flag that is neither 0 nor 1")),
+        }
+    }
+
     pub(crate) fn u16(&mut self) -> Parsed<u16> {
         Ok(u16::from_le_bytes(self.array()?))
     }
