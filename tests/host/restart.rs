@@ -3,7 +3,7 @@
 use crate::faults::kind_of;
 use crate::foreign::{fork_and_wait, leave, shown};
 use crate::{Outcome, entries, list, parked, pause, release, say};
-use anyfork::{ErrorKind, Process, Restarts, Template, Worker};
+use anyfork::{Process, Restarts, Template};
 use anyfork_tests::{all_end_soon, open_files, signal};
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use std::fs::{self, File};
@@ -119,19 +119,6 @@ fn under_way(witness: &str) -> Outcome {
     Ok(())
 }
 
-/// A start fails that comes when a killed default template seems to be there still, as a process that it was about to give away holds its socket for a moment.
-fn parked_at_last(template: &Template) -> anyfork::Result<Worker> {
-    let mut attempts = 0..100;
-    loop {
-        match parked(template.fork()) {
-            Err(error) if error.kind() == ErrorKind::TemplateGone && attempts.next().is_some() => {
-                std::thread::sleep(Duration::from_millis(5));
-            }
-            result => return result.map(|(worker, _)| worker),
-        }
-    }
-}
-
 /// Killed and restarted, by hand and by itself.
 fn again_and_again() -> Outcome {
     let template = template(Restarts::automatic().backoff(Duration::ZERO..=Duration::ZERO).limit(u32::MAX))?;
@@ -144,7 +131,7 @@ fn again_and_again() -> Outcome {
             2 => drop(template.start_restart()),
             _ => kill(anyfork_tests::children(std::process::id())[0]),
         }
-        workers.push(parked_at_last(&template)?);
+        workers.push(parked(template.fork())?.0);
     }
     workers.iter().zip(0..).for_each(|(worker, code)| release(worker, code));
     let codes = workers.iter().map(|worker| Ok(worker.wait()?.code().unwrap_or(-1)));

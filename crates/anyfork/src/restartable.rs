@@ -13,7 +13,7 @@ use crate::spares::Spares;
 use crate::starting::sealed::{FromReply, Ready};
 use crate::starting::{Started, Starting, after};
 use crate::status::ExitStatus;
-use crate::sys::pidfd::{self, Life};
+use crate::sys::pidfd;
 use crate::wire::Role;
 use std::mem;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
@@ -61,12 +61,6 @@ pub(crate) struct Tenure {
 }
 
 impl Tenure {
-    /// Whether it was there a moment ago. Its socket alone does not tell: a child of it may hold that.
-    fn is_up(&self) -> bool {
-        let pidfd = self.line.identity().and_then(|identity| identity.pidfd.as_ref());
-        self.line.is_up() && !pidfd.is_some_and(|pidfd| pidfd::life(pidfd).is_ok_and(|life| life != Life::Runs))
-    }
-
     /// How it has ended, as far as that is known.
     fn status(&self) -> Option<ExitStatus> {
         let Identity { pid, pidfd } = self.line.identity()?;
@@ -275,14 +269,14 @@ impl Restartable {
     pub(crate) fn hold(&self, step: &'static str, limit: Duration) -> Result<Held> {
         self.check_maker(step)?;
         let mut tenure = self.present(step)?;
-        if !self.recipe.restarts.is_automatic() || tenure.is_up() {
+        if !self.recipe.restarts.is_automatic() || tenure.line.is_up() {
             return Ok(Held::of(tenure, Duration::ZERO));
         }
         let (begin, until) = (Instant::now(), after(limit));
         loop {
             self.replace(&tenure, step, until)?;
             tenure = self.present(step)?;
-            if tenure.is_up() {
+            if tenure.line.is_up() {
                 return Ok(Held::of(tenure, begin.elapsed()));
             }
         }

@@ -24,7 +24,7 @@ pub(super) struct Manner {
     pub(super) die_with_owner: bool,
 }
 
-/// `None` for a template: the default template. `Template::restart` would be one more here, and another method of `World`.
+/// `None` for a template: the default template.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Operation {
     MakeTemplate {
@@ -50,6 +50,7 @@ pub(super) enum Operation {
     ContinueTemplate(Nth),
     KillTemplate(Nth),
     DropTemplate(Nth),
+    RestartTemplate(Nth),
     KillDefaultTemplate,
 }
 
@@ -114,6 +115,7 @@ pub(super) fn sequences() -> impl Strategy<Value = Vec<Operation>> {
         2 => nth().prop_map(ContinueTemplate),
         2 => nth().prop_map(KillTemplate),
         2 => nth().prop_map(DropTemplate),
+        3 => nth().prop_map(RestartTemplate),
         1 => Just(KillDefaultTemplate),
     ];
     prop::collection::vec(operation, 1..=LONGEST)

@@ -14,8 +14,11 @@ pub(super) struct Node {
     /// `None` when it was dropped.
     pub(super) handle: Option<Template>,
     pub(super) pid: u32,
-    /// `None`: made of the default template.
+    /// The process that has forked it. `None`: the default template.
     pub(super) parent: Option<usize>,
+    /// Who is asked for it when it is restarted: the same, or what has taken its place. `None`: the default template.
+    pub(super) origin: Option<usize>,
+    pub(super) has_recipe: bool,
     pub(super) state: State,
     /// Processes may wait that do not need it any more.
     pub(super) has_spares: bool,

@@ -6,10 +6,13 @@ use super::operation::{Act, Kind, Manner, Nth, Operation};
 use super::oracle;
 use super::process::{Pending, Started};
 use super::template::{Expected, Node, State};
-use anyfork::{Error, Process, Template};
+use anyfork::{Error, Process, Restarts, Template};
 use anyfork_tests::{children, lives, stat, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
+
+#[path = "restart.rs"]
+mod restart;
 
 /// What must happen, happens in this time on a busy machine.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -101,6 +104,7 @@ impl World {
             }
             Operation::KillTemplate(which) => self.kill_template(which),
             Operation::DropTemplate(which) => self.drop_template(which),
+            Operation::RestartTemplate(which) => self.restart_template(which),
             Operation::Spares(which, most) => self.spares(which, most),
             Operation::KillDefaultTemplate => self.kill_default(),
             Operation::To(which, act) => self.act(which, act),
@@ -162,9 +166,13 @@ impl World {
         let parent = self.origin(of);
         let expected = self.expected(parent);
         let process = self.handle(parent).map_or_else(Process::new, Template::fork);
+        // With a deadline as short as for a stopped template nothing could be restarted later.
+        let has_recipe = expected == Expected::Success;
+        let process = if has_recipe { process.restarts(Restarts::by_hand()) } else { process };
         if let Some(handle) = agrees(expected, process.deadline(patience(expected)).template())? {
             let (pid, state) = (handle.pid(), State::Runs);
-            self.templates.push(Node { handle: Some(handle), pid, parent, state, has_spares: false });
+            let (handle, origin, has_spares) = (Some(handle), parent, false);
+            self.templates.push(Node { handle, pid, parent, origin, has_recipe, state, has_spares });
         }
         Ok(())
     }
@@ -313,6 +321,11 @@ impl World {
     fn drop_template(&mut self, which: Nth) -> Result<(), Wrong> {
         let Some(index) = nth(&self.templates, which, |node| node.handle.is_some()) else { return Ok(()) };
         drop(self.templates[index].handle.take());
+        self.end_template(index)
+    }
+
+    /// Nobody has a handle to it any more.
+    fn end_template(&mut self, index: usize) -> Result<(), Wrong> {
         match self.templates[index].state {
             State::Runs => {
                 self.end_starts(Some(index));

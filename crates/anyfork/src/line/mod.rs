@@ -125,10 +125,12 @@ impl Line {
         self.template.get()
     }
 
-    /// Whether the template was there a moment ago.
+    /// Whether the template was there a moment ago. Its socket alone does not tell: a process that it has just forked may still hold that, and so may what a preparation has started.
     pub(crate) fn is_up(&self) -> bool {
         self.collect();
-        !self.is_closed()
+        let pidfd = || self.identity()?.pidfd.as_ref();
+        let has_ended = |pidfd| pidfd::life(pidfd).is_ok_and(|life| life != Life::Runs);
+        !self.is_closed() && !pidfd().is_some_and(has_ended)
     }
 
     pub(crate) fn is_closed(&self) -> bool {
