@@ -134,7 +134,7 @@ fn mutants(nextest: bool) -> Step {
 pub(crate) fn slow_tests() -> Step {
     if system::has_subcommand("nextest") {
         let arguments =
-            ["nextest", "run", "--profile=slow", "--run-ignored=only", "--no-tests=pass", "--package=anyfork-tests"];
+            ["nextest", "run", "--profile=slow", "--run-ignored=only", "--package=anyfork-tests"];
         return Step::new("slow tests", arguments);
     }
     Step::new("slow tests", ["test", "--package=anyfork-tests", "--tests", "--", "--ignored"])
