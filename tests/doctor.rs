@@ -79,7 +79,10 @@ fn what_this_build_does_not_use_is_told() {
 }
 
 #[test]
-#[cfg_attr(anyfork_no_close_range, ignore = "without close_range(2) descriptors are listed in /proc")]
+#[cfg_attr(
+    any(anyfork_no_close_range, anyfork_no_unshare),
+    ignore = "descriptors and threads are looked for in /proc then"
+)]
 fn without_proc_it_says_that_early_is_the_way_and_it_is() {
     if !is_root() {
         return;

@@ -19,7 +19,10 @@ fn a_program_whose_binary_was_replaced_starts_processes_of_its_own_build() {
 }
 
 #[test]
-#[cfg_attr(anyfork_no_close_range, ignore = "without close_range(2) descriptors are listed in /proc")]
+#[cfg_attr(
+    any(anyfork_no_close_range, anyfork_no_unshare),
+    ignore = "descriptors and threads are looked for in /proc then"
+)]
 fn without_proc_what_needs_it_is_an_error_and_all_else_works() {
     if !root() {
         return;

@@ -133,8 +133,7 @@ fn mutants(nextest: bool) -> Step {
 /// Those of [`soak`] that are tests.
 pub(crate) fn slow_tests() -> Step {
     if system::has_subcommand("nextest") {
-        let arguments =
-            ["nextest", "run", "--profile=slow", "--run-ignored=only", "--package=anyfork-tests"];
+        let arguments = ["nextest", "run", "--profile=slow", "--run-ignored=only", "--package=anyfork-tests"];
         return Step::new("slow tests", arguments);
     }
     Step::new("slow tests", ["test", "--package=anyfork-tests", "--tests", "--", "--ignored"])
