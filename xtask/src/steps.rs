@@ -117,7 +117,7 @@ fn fixture(name: &str, options: &[&str]) -> Step {
 
 fn forced(fallback: &'static str, unconcerned: &str, nextest: bool) -> Step {
     let filter = format!("--filterset=not ({UNCONCERNED} | {unconcerned})");
-    let runner = if nextest { ["nextest", "run", &filter].as_slice() } else { &["test", "--tests"] };
+    let runner = if nextest { ["nextest", "run", &filter] } else { ["test", "--tests", "--quiet"] };
     Step::new(format!("suite with {fallback}"), runner)
         .with(["--package=anyfork-tests"])
         .configured(fallback, &format!("fallback/{fallback}"))
