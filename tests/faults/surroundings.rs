@@ -44,7 +44,9 @@ fn without_proc_what_needs_it_is_an_error_and_all_else_works() {
 }
 
 fn no_tree_is_killed(host: &mut Host, why: &str) {
-    let why = if cfg!(anyfork_no_pidfd) { "there are no pidfds" } else { why };
+    // Where only /proc could tell whose a pidfd is, none is used here.
+    let has_none = cfg!(any(anyfork_no_pidfd, anyfork_no_pidfd_info));
+    let why = if has_none { "there are no pidfds" } else { why };
     let error = host.fact("tree");
     assert!(error.starts_with(&format!("Unsupported kill_tree: {why}")), "{error}");
 }

@@ -111,6 +111,8 @@ pub(crate) fn number(pidfd: impl AsFd) -> io::Result<Option<u32>> {
 }
 
 fn number_in_proc(pidfd: impl AsFd) -> io::Result<Option<u32>> {
+    // The numbers there are those of its namespace.
+    stat::is_ours()?;
     let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", pidfd.as_fd().as_raw_fd()))?;
     let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse::<i32>().ok());
     // 0: it has none here; -1: it has been waited for.
