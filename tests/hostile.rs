@@ -9,25 +9,20 @@ mod floods;
 #[path = "hostile/forged.rs"]
 mod forged;
 
+#[allow(dead_code, reason = "it has what tests of the wire need, too")]
+#[path = "../conformance/wire/frames.rs"]
+mod frames;
+
 #[path = "hostile/sockets.rs"]
 mod sockets;
 
 use anyfork_tests::{LONG, Scratch, within};
+use frames::{EXITED, FAILED, READY, STARTED, frame};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 use std::fs;
 use std::io::IoSlice;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
-
-/// Kinds of replies, as PROTOCOL.md has them.
-const READY: u16 = 129;
-const STARTED: u16 = 130;
-const FAILED: u16 = 131;
-const EXITED: u16 = 132;
-
-fn frame(kind: u16, descriptors: u16, payload: &[u8]) -> Vec<u8> {
-    [&(payload.len() as u32).to_le_bytes()[..], &kind.to_le_bytes(), &descriptors.to_le_bytes(), payload].concat()
-}
 
 /// A copy of the socket of a process that is being prepared: what its code is not given, it finds.
 fn own_socket() -> OwnedFd {

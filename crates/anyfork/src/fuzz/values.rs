@@ -1,6 +1,6 @@
 //! Valid messages of all kinds, made at random. What they borrow is leaked: the process of a test ends soon.
 
-use crate::wire::{CallArg, ExitRecord, Failure, FailureKind, Hello, Order, Program, Reply, Role, Step, Strings};
+use crate::wire::{CallArg, ExitRecord, Failure, Hello, KINDS, Order, Program, Reply, Role, Step, Strings};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -98,24 +98,8 @@ fn descriptors(order: &Order<'_>, more: u16) -> u16 {
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
-    let kinds = vec![
-        FailureKind::System,
-        FailureKind::UnknownEntry,
-        FailureKind::AmbiguousEntry,
-        FailureKind::Inputs,
-        FailureKind::Preparation,
-        FailureKind::Threads,
-        FailureKind::Protocol,
-        FailureKind::OtherImage,
-        FailureKind::Load,
-    ];
-    (select(kinds), any::<(i32, String, String, String)>()).prop_map(|(kind, (errno, step, object, message))| Failure {
-        kind,
-        errno,
-        step,
-        object,
-        message,
-    })
+    (select(&KINDS[..]), any::<(i32, String, String, String)>())
+        .prop_map(|(kind, (errno, step, object, message))| Failure { kind, errno, step, object, message })
 }
 
 fn record() -> impl Strategy<Value = ExitRecord> {

@@ -50,7 +50,7 @@ fn range(first: RawFd, last: RawFd) -> io::Result<()> {
     #[cfg(not(anyfork_no_close_range))]
     {
         let Err(error) = range_is_closed(first, last) else { return Ok(()) };
-        if !matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) {
+        if !super::errno::is_denial(&error) {
             return Err(error);
         }
     }

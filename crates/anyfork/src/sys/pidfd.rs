@@ -4,7 +4,7 @@
 //! One ioctl(2), whose argument is a struct of the kernel's layout, and one system call without memory.
 #![allow(unsafe_code)]
 
-use super::errno::lacks_room;
+use super::errno::{is_denial, lacks_room};
 use super::lack::{Availability, Lack, present};
 use super::stat::{self, Stat};
 use super::stdio::above_stdio;
@@ -57,7 +57,7 @@ pub(crate) fn signal(pidfd: impl AsFd, signal: Signal) -> io::Result<()> {
 /// Whether a signal failed because a filter refuses pidfd_send_signal(2) as such: then so it does for this very process.
 pub(crate) fn are_denied_signals(error: &io::Error) -> bool {
     let is_denied = || of_self().is_ok_and(|own| own.is_some_and(|own| send_none(own).is_err()));
-    matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) && is_denied()
+    is_denial(error) && is_denied()
 }
 
 /// What a pidfd tells about its process.

@@ -4,6 +4,7 @@
 //! System calls that write into two structs of the kernel's layout.
 #![allow(unsafe_code)]
 
+use super::errno::is_denial;
 use super::lack::{Availability, refused_with};
 use crate::wire::ExitRecord;
 use libc::c_int;
@@ -39,7 +40,7 @@ pub(crate) fn availability() -> Availability {
 
 fn wait(which: Which<'_>, flags: c_int) -> Option<ExitRecord> {
     match waitid(which, flags) {
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => wait4(which),
+        Err(error) if is_denial(&error) => wait4(which),
         ended => ended.ok().flatten(),
     }
 }

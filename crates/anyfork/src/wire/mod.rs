@@ -11,6 +11,8 @@ pub(crate) use frame::append;
 pub(crate) use frame::{Frame, HEADER, Malformed, length, split};
 pub(crate) use order::{CallArg, Hello, Order, Role};
 pub(crate) use program::{Program, Step, Strings};
+#[cfg(test)]
+pub(crate) use reply::KINDS;
 pub(crate) use reply::{ExitRecord, FAILURE_PARTS_AT, Failure, FailureKind, MAX_TEXT, Reply, started, system_failure};
 
 /// The version both ends must speak; any change of a frame's meaning raises it.

@@ -93,7 +93,7 @@ mod kind {
     pub(super) const SPARE: u16 = 134;
 }
 
-const KINDS: [FailureKind; 9] = [
+pub(crate) const KINDS: [FailureKind; 9] = [
     FailureKind::System,
     FailureKind::UnknownEntry,
     FailureKind::AmbiguousEntry,
