@@ -170,8 +170,9 @@ impl Left {
     fn of(run: &Interfered) -> Self {
         let (host, living) = (run.it.host.pid(), run.living());
         let template = living.iter().copied().find(|pid| *pid != host).unwrap_or(0);
-        // What the system has adopted is its own to wait for.
-        let is_zombie = |pid: &&u32| stat(**pid).is_some_and(|stat| stat.state == 'Z' && living.contains(&stat.parent));
+        // What the system has adopted is its own to wait for. Without pidfds a child of the program, which is a default template, cannot be waited for safely.
+        let waits = |pid: u32| living.contains(&pid) && !(cfg!(anyfork_no_pidfd) && pid == host);
+        let is_zombie = |pid: &&u32| stat(**pid).is_some_and(|stat| stat.state == 'Z' && waits(stat.parent));
         let zombies = lock(&run.processes).iter().filter(is_zombie).count();
         Left { processes: living.len(), zombies, host: files(host), template: files(template) }
     }
