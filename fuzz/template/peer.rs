@@ -20,6 +20,8 @@ pub(super) struct Peer {
     /// A copy of the other end, to be closed by force.
     other: Option<UnixStream>,
     octets: Vec<u8>,
+    /// Whether others may read what comes here, and leave the rest of a message.
+    pub(super) is_shared: bool,
 }
 
 /// What a template said of a child's end.
@@ -31,13 +33,13 @@ pub(super) struct Exit {
 
 impl Peer {
     pub(super) fn new(socket: UnixStream) -> Self {
-        Peer { socket, other: None, octets: Vec::new() }
+        Peer { socket, other: None, octets: Vec::new(), is_shared: false }
     }
 
     /// One whose other end is to go to a new process.
     pub(super) fn pair() -> Self {
         let (socket, other) = UnixStream::pair().expect("a socket pair");
-        Peer { socket, other: Some(other), octets: Vec::new() }
+        Peer { socket, other: Some(other), octets: Vec::new(), is_shared: false }
     }
 
     /// A new template below another.
@@ -91,7 +93,7 @@ impl Peer {
     pub(super) fn next(&mut self) -> Option<(u16, Vec<u8>)> {
         let (head, rest) = self.octets.split_first_chunk::<8>()?;
         let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
-        assert!(length <= frames::LONGEST as usize, "a reply of {length} octets");
+        assert!(length <= frames::LONGEST as usize, "a reply of {length} octets: {}", self.octets.escape_ascii());
         let kind = u16::from_le_bytes([head[4], head[5]]);
         let payload = rest.get(..length)?.to_vec();
         self.octets.drain(..8 + length);
@@ -114,12 +116,15 @@ impl Peer {
         None
     }
 
-    /// Says that there is nothing more, to everybody who has either end, and reads what they have said.
+    /// Says that there is nothing more, to everybody who has either end, and reads what they have said, if it is whole.
     pub(super) fn end(mut self) -> Vec<Exit> {
         for socket in [Some(&self.socket), self.other.as_ref()].into_iter().flatten() {
             let _ = socket.shutdown(Shutdown::Both);
         }
         self.take_in();
+        if self.is_shared {
+            return Vec::new();
+        }
         std::iter::from_fn(|| self.next()).filter_map(|(kind, payload)| Exit::read(kind, &payload)).collect()
     }
 }

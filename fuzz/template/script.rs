@@ -161,7 +161,10 @@ impl<'a> Script<'a> {
                 4 => frames::memory(b"x", false),
                 5 => File::open("/").expect("/").into(),
                 // Its own socket, either end.
-                6 => self.peers[0].socket.as_fd().try_clone_to_owned().expect("a descriptor"),
+                6 => {
+                    self.peers[0].is_shared = true;
+                    self.peers[0].socket.as_fd().try_clone_to_owned().expect("a descriptor")
+                }
                 _ => self.peers[0].other().expect("it has one").try_clone_to_owned().expect("a descriptor"),
             };
             self.held.push(fd);
