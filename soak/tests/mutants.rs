@@ -58,6 +58,12 @@ fn a_template_that_the_program_does_not_wait_for_is_found() {
     assert_eq!(found("Reap:1", "faults", 5000), ["zombies"]);
 }
 
+/// After that the program cannot go on to its end.
+#[test]
+fn a_default_template_that_is_not_started_again_is_found() {
+    assert_eq!(found("Recover:1", "faults", 2500), ["program", "recovery"]);
+}
+
 #[test]
 fn a_descriptor_that_the_program_does_not_close_is_found() {
     assert_eq!(found("Close:1000", "plain", 3000), ["descriptors"]);

@@ -10,6 +10,8 @@ pub(crate) enum Mutant {
     Zombie,
     /// The program does not wait for a default template that has ended.
     Reap,
+    /// The program does not start its default template again.
+    Recover,
     /// The program does not close a pidfd.
     Close,
     /// A template does not close the socket of a process that it has forked.

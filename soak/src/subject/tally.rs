@@ -198,22 +198,31 @@ impl Tally {
         }
     }
 
-    /// Tells all figures.
-    pub(super) fn report(&self) {
-        let figure = |name: &str, value: u64| tell(&Word::Figure(name.to_owned(), value as f64));
-        let started = self.next.load(Relaxed);
-        figure("workers", started);
-        let outcomes = [
+    fn outcomes(&self) -> [(&'static str, u64); 5] {
+        [
             ("with the right status", &self.right),
             ("with a wrong status", &self.wrong),
             ("failed to start", &self.failed),
             ("lost", &self.lost),
             ("given up", &self.dropped),
-        ];
-        outcomes.iter().for_each(|(name, counter)| figure(name, counter.load(Relaxed)));
-        let sum: u64 = outcomes.iter().map(|(_, counter)| counter.load(Relaxed)).sum();
-        if sum != started {
-            self.trouble(Oracle::Sum, format!("{started} were to start, and {sum} came to something"));
+        ]
+        .map(|(name, counter)| (name, counter.load(Relaxed)))
+    }
+
+    /// What is wrong if not each that was to start came to exactly one thing.
+    fn unaccounted(&self) -> Option<String> {
+        let (started, sum) = (self.next.load(Relaxed), self.outcomes().iter().map(|(_, count)| count).sum::<u64>());
+        (sum != started).then(|| format!("{started} were to start, and {sum} came to something"))
+    }
+
+    /// Tells all figures.
+    pub(super) fn report(&self) {
+        let figure = |name: &str, value: u64| tell(&Word::Figure(name.to_owned(), value as f64));
+        let started = self.next.load(Relaxed);
+        figure("workers", started);
+        self.outcomes().iter().for_each(|(name, count)| figure(name, *count));
+        if let Some(what) = self.unaccounted() {
+            self.trouble(Oracle::Sum, what);
         }
         if self.right.load(Relaxed) * 2 < started {
             self.trouble(Oracle::Recovery, "not even half of them came to their end".into());
@@ -234,5 +243,24 @@ fn excuse(error: &Error) -> Option<String> {
             Some(format!("failed: {}", if errno == Errno::MFILE { "EMFILE" } else { "EAGAIN" }))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Soak;
+
+    #[test]
+    fn one_that_came_to_nothing_or_to_two_things_is_found() {
+        let (limit, patience) = (Duration::from_secs(60), Duration::from_secs(1));
+        let tally = Tally::new(&Task { soak: Soak::Plain, workers: 2, faults_every: 0, seed: 0, limit, patience });
+        assert_eq!((tally.next(2), tally.next(2), tally.next(2)), (Some(0), Some(1), None));
+        tally.dropped();
+        assert_eq!(tally.unaccounted().as_deref(), Some("2 were to start, and 1 came to something"));
+        tally.dropped();
+        assert_eq!(tally.unaccounted(), None);
+        tally.dropped();
+        assert!(tally.unaccounted().is_some());
     }
 }

@@ -34,9 +34,6 @@ const LONG_STOP_EVERY: u64 = 250;
 /// A deadline in that time.
 const SHORT: Duration = Duration::from_millis(100);
 
-/// A template that cannot be made again within this time never can.
-const RECOVERY: Duration = Duration::from_secs(30);
-
 /// Goes on until it is killed, whatever becomes of its socket.
 #[anyfork::entry]
 fn linger() {
@@ -191,8 +188,9 @@ impl Faults<'_, '_> {
                     self.template = template;
                     return;
                 }
-                Err(error) if begun.elapsed() > RECOVERY => {
-                    return self.tally.trouble(Oracle::Recovery, format!("no template for {RECOVERY:?}: {error}"));
+                Err(error) if begun.elapsed() > self.tally.patience => {
+                    let patience = self.tally.patience;
+                    return self.tally.trouble(Oracle::Recovery, format!("no template for {patience:?}: {error}"));
                 }
                 Err(_) => std::thread::sleep(Duration::from_millis(1)),
             }
