@@ -84,6 +84,7 @@ for_each_peer! {
 
     spares::each_comes_with_its_id_and_a_socket_of_its_own;
     spares::none_comes_before_its_delay_and_orders_come_before_it;
+    spares::what_is_taken_back_is_not_forked_and_ends_if_it_waits;
     spares::what_is_to_be_forked_in_advance_ends_with_the_order_to_end;
     spares::orders_that_wait_come_first;
     spares::after_end_what_was_marked_goes_on_and_what_waits_is_killed;

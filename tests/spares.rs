@@ -16,7 +16,8 @@ mod owner;
 mod verbs;
 
 use anyfork::{ErrorKind, ExitStatus, Process, Spares, Template, Worker};
-use anyfork_tests::{LONG, children, lives, stat, title, within};
+use anyfork_tests::{LONG, children, lives, signal, stat, stop, title, within};
+use rustix::process::Signal;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -117,6 +118,31 @@ fn more_at_once_than_wait_are_forked_as_usual() {
         })
         .collect();
     assert!(pids.len() > 32, "numbers may come again, processes do not");
+}
+
+#[test]
+fn those_that_are_not_wanted_any_more_never_come() {
+    let template = template();
+    template.spares(2..=2).unwrap();
+    until("two wait", || template.spares_waiting() == 2);
+    let first = children(template.pid());
+    stop(template.pid());
+    template.spares(2..=9).unwrap();
+    template.spares(2..=3).unwrap();
+    signal(template.pid(), Signal::CONT);
+    until("three wait", || template.spares_waiting() == 3);
+    let now = children(template.pid());
+    assert!(now.len() == 3 && first.iter().all(|pid| now.contains(pid)), "{first:?} {now:?}");
+
+    // Nobody looks for them from here on.
+    stop(template.pid());
+    template.spares(2..=9).unwrap();
+    template.spares(0..=0).unwrap();
+    signal(template.pid(), Signal::CONT);
+    assert!(template.fork().run(echo).unwrap().wait().unwrap().success());
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(children(template.pid()), []);
+    assert_eq!(template.spares_waiting(), 0);
 }
 
 #[test]

@@ -101,7 +101,7 @@ pub(crate) fn order(template: &Raw, order: &[u8]) {
 
 pub(crate) fn each_comes_with_its_id_and_a_socket_of_its_own<P: Peer>() {
     let template = P::raw_template();
-    order(&template, &[spares(7, 2, Duration::ZERO), spares(100, 1, Duration::ZERO), spares(0, 0, SOON)].concat());
+    order(&template, &[spares(7, 2, Duration::ZERO), spares(100, 1, Duration::ZERO)].concat());
     let spares = Reports::of(&template).spares(3);
     assert_eq!(spares.iter().map(|spare| spare.id).collect::<Vec<_>>(), [7, 8, 100]);
     let pids: BTreeSet<u32> = spares.iter().map(|spare| spare.pid).collect();
@@ -130,6 +130,33 @@ pub(crate) fn none_comes_before_its_delay_and_orders_come_before_it<P: Peer>() {
     let waiting = reports.spares(2);
     assert!(begin.elapsed() >= DELAY, "{:?}", begin.elapsed());
     drop(waiting);
+    is_well::<P>(&template);
+}
+
+pub(crate) fn what_is_taken_back_is_not_forked_and_ends_if_it_waits<P: Peer>() {
+    let template = P::raw_template();
+    let mut reports = Reports::of(&template);
+    order(&template, &spares(1, 5, Duration::ZERO));
+    let [first, second, third, fourth, fifth] = [(); 5].map(|()| reports.spare());
+    fifth.park::<P>(b"");
+    // What is behind them comes at once.
+    let none = spares(3, 0, Duration::ZERO);
+    order(&template, &[mark(5, FREE), spares(10, 50, LONG), none, spares(90, 1, Duration::ZERO)].concat());
+    all_end_soon(&[third.pid, fourth.pid]);
+    let mut told: Vec<Reply> = (0..3).map(|_| reports.next().0).collect();
+    told.sort_by_key(|reply| reply.u64_at(0));
+    let told: Vec<(u16, u64)> = told.iter().map(|reply| (reply.kind, reply.u64_at(0))).collect();
+    assert_eq!(told, [(EXITED, 3), (EXITED, 4), (SPARE, 90)]);
+    for spare in [&first, &second] {
+        spare.park::<P>(b"");
+    }
+    for spare in [first, second, fifth] {
+        assert!(send(&spare.socket, &[5], &[]));
+        let (id, status) = reports.ended();
+        assert_eq!((id, status), (spare.id, 5 << 8));
+    }
+    // With the socket of the last one.
+    drop(reports);
     is_well::<P>(&template);
 }
 

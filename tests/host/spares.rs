@@ -55,7 +55,7 @@ fn come_back(template: &Template, count: usize) -> anyfork::Result<()> {
     Ok(())
 }
 
-/// Ends those that wait, and those that are still to come: such a one ends when it is heard of.
+/// Ends those that wait, and those that are still to come.
 fn end_all(template: &Template) -> anyfork::Result<()> {
     template.spares(0..=0)?;
     within(LONG, "they end", || (template.spares_waiting() == 0 && children(template.pid()).is_empty()).then_some(()));

@@ -61,7 +61,7 @@ impl<S: Reserves> Template<S> {
     /// Keeps processes waiting that were forked in advance, each with its socket: a [`fork`](Template::fork) takes one if there is one, and only its orders have to arrive. Blocks for nothing but
     /// a message to the template, which forks in the background, after all starts that have been ordered.
     ///
-    /// `template.spares(2..=8)`: eight wait, and when two are left, six more are forked. `0..=0` ends those that wait, and forks no more in advance. Called again, the new numbers hold.
+    /// `template.spares(2..=8)`: eight wait, and when two are left, six more are forked. `0..=0` ends those that wait, and no more are forked in advance. Called again, the new numbers hold: those that are too many end, also if they are still to be forked.
     ///
     /// A spare is a fork like any other: it has what the template has, its [`after_fork`](macro@crate::after_fork) functions (Python's `os.register_at_fork`) have run, and it ends with the template
     /// and with the program as long as nobody has taken it. `ps` shows it as `anyfork: spare`. It is used once. One that was killed is not handed out. If more are started at once than wait, the others are forked as usual.

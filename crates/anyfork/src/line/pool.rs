@@ -25,6 +25,10 @@ pub(super) struct Pool {
     waiting: Vec<Spare>,
     /// Asked for, not here yet.
     ordered: usize,
+    /// The id of the last one that has come.
+    latest: u64,
+    /// Those below that had not come by then were taken back.
+    taken_back: u64,
     /// Those that were taken and live, and what they have become: the template learns it when it is to end, which is soon enough.
     taken: HashMap<u64, Role>,
     /// One could not be had. The template is left in peace for a while.
@@ -54,6 +58,10 @@ impl Pool {
 
     /// One has come. Says whether it is still wanted, and waits now.
     pub(super) fn came(&mut self, spare: Spare) -> bool {
+        if spare.id < self.taken_back {
+            return false;
+        }
+        self.latest = self.latest.max(spare.id);
         self.ordered = self.ordered.saturating_sub(1);
         let is_wanted = self.waiting.len() < self.wanted.max();
         if is_wanted {
@@ -68,9 +76,20 @@ impl Pool {
     }
 
     /// One that was ordered could not be forked, or not be received.
-    pub(super) fn failed(&mut self) {
-        self.ordered = self.ordered.saturating_sub(1);
-        self.failed = Some(Instant::now());
+    pub(super) fn failed(&mut self, id: u64) {
+        if id >= self.taken_back {
+            self.ordered = self.ordered.saturating_sub(1);
+            self.failed = Some(Instant::now());
+        }
+    }
+
+    /// If more were ordered than are wanted now: from which id on none is, all of which are below `next`.
+    fn take_back(&mut self, next: u64) -> Option<u64> {
+        (self.here() > self.wanted.max()).then(|| {
+            self.ordered = 0;
+            self.taken_back = next;
+            self.latest + 1
+        })
     }
 
     pub(super) fn ended(&mut self, id: u64) {
@@ -86,11 +105,14 @@ impl Line {
         if self.is_foreign() {
             return Err(Error::foreign("spares"));
         }
-        let too_many = {
+        // Those that have come may wait.
+        self.take_reports();
+        let (too_many, unwanted) = {
             let mut incoming = self.incoming();
             incoming.pool.wanted = wanted;
             let keep = wanted.max().min(incoming.pool.waiting.len());
-            incoming.pool.waiting.split_off(keep)
+            let too_many = incoming.pool.waiting.split_off(keep);
+            (too_many, incoming.pool.take_back(self.next_id.load(Ordering::Relaxed)))
         };
         // Their sockets are closed, and they end.
         too_many.iter().for_each(|spare| self.forget(spare.id));
@@ -98,6 +120,10 @@ impl Line {
         // Those that wait may be enough for no order to be sent, whose failure would show that it is gone.
         if !self.is_up() {
             return Err(gone());
+        }
+        if let Some(first) = unwanted {
+            let order = Order::Spares { first, count: 0, delay_us: 0 };
+            self.send(&order).map_err(|error| self.not_sent(error))?;
         }
         self.order(Pool::missing_to_most).map_err(|error| self.not_sent(error))
     }

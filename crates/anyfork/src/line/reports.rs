@@ -104,7 +104,7 @@ impl Line {
             }
             Reply::NotForked { id, errno } => match incoming.fates.get_mut(&id) {
                 Some(fate) => *fate = Fate::NotForked(errno),
-                None => incoming.pool.failed(),
+                None => incoming.pool.failed(id),
             },
             Reply::Spare { id, pid } => match descriptors.pop() {
                 Some(socket) => {
@@ -113,7 +113,7 @@ impl Line {
                     }
                 }
                 // This process cannot have its socket, and so it ends.
-                None => incoming.pool.failed(),
+                None => incoming.pool.failed(id),
             },
             Reply::Failed(failure) => incoming.failure = Some(Error::reported(failure)),
             Reply::Started { .. } => {}

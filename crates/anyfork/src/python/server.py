@@ -1185,7 +1185,11 @@ class Template:
         return None
 
     def order_spares(self, first, count, delay):
-        if count > 0 and not self.is_ending:
+        if count == 0:
+            kept = ((range(ids.start, min(ids.stop, first)), due) for ids, due in self.batches)
+            self.batches = [(ids, due) for ids, due in kept if ids]
+            self.kill(Role.SPARE, first=first)
+        elif not self.is_ending:
             ids = range(first, min(first + count, LAST_ID))
             self.batches.append((ids, clock() + delay / 1_000_000))
 
@@ -1385,9 +1389,9 @@ class Template:
         self.kill(Role.BOUND, Role.PREPARING, Role.TEMPLATE)
         exit_now(0)
 
-    def kill(self, *roles):
-        for pid, (_, role) in self.children.items():
-            if role in roles:
+    def kill(self, *roles, first=0):
+        for pid, (number, role) in self.children.items():
+            if role in roles and (number or 0) >= first:
                 try:
                     send_signal(pid, _signal.SIGKILL)
                 except OSError:

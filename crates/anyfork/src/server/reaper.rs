@@ -70,16 +70,16 @@ impl Reaper {
 
     /// Kills what must not outlive the owner. The kernel does the same for those that armed their death signal.
     pub(super) fn kill_dependents(&self) {
-        self.kill(|role| !matches!(role, Role::Free | Role::Watched | Role::Spare));
+        self.kill(|child| !matches!(child.role, Role::Free | Role::Watched | Role::Spare));
     }
 
-    /// The owner has said what became of those that it took: the other spares still wait, and nobody will take them.
-    pub(super) fn kill_spares(&self) {
-        self.kill(|role| role == Role::Spare);
+    /// From this id on. The owner has said what became of those that it took: the other spares still wait, and nobody will take them.
+    pub(super) fn kill_spares(&self, first: u64) {
+        self.kill(|child| child.role == Role::Spare && child.id.is_some_and(|id| id >= first));
     }
 
-    fn kill(&self, is_meant: impl Fn(Role) -> bool) {
-        for (pid, _) in self.children.iter().filter(|(_, child)| is_meant(child.role)) {
+    fn kill(&self, is_meant: impl Fn(&Child) -> bool) {
+        for (pid, _) in self.children.iter().filter(|(_, child)| is_meant(child)) {
             let _ = signal::send_to_child(*pid, rustix::process::Signal::KILL.as_raw() as u32);
         }
     }

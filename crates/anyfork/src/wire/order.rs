@@ -146,7 +146,7 @@ pub(crate) enum Order<'a> {
     Own {
         owner: u32,
     },
-    /// To a template: fork so many in advance, with ids from the first one up, this much later.
+    /// To a template: fork so many in advance, with ids from the first one up, this much later. None: no more of those with such ids, and those that wait end.
     Spares {
         first: u64,
         count: u32,

@@ -226,12 +226,16 @@ impl Template {
                 self.reports.flush(&self.process.socket, Blocking::Yes)?;
                 announce(&self.process.socket, &Reply::Ready { pid: self.starter.pid }, None)?;
             }
+            Order::Spares { first, count: 0, .. } => {
+                self.spares.take_back(first);
+                self.reaper.kill_spares(first);
+            }
             Order::Spares { first, count, delay_us } if !self.ending => self.spares.order(first, count, delay_us),
             Order::Spares { .. } => {}
             Order::End => {
                 self.ending = true;
                 self.spares.clear();
-                self.reaper.kill_spares();
+                self.reaper.kill_spares(0);
             }
             _ => return Err(invalid(Malformed("an order for a process that is no template yet"))),
         }

@@ -33,6 +33,14 @@ impl Spares {
         id
     }
 
+    /// Those with ids from this one on are not forked.
+    pub(super) fn take_back(&mut self, first: u64) {
+        self.batches.retain_mut(|(ids, _)| {
+            ids.end = ids.end.min(first);
+            !ids.is_empty()
+        });
+    }
+
     pub(super) fn clear(&mut self) {
         self.batches.clear();
     }
