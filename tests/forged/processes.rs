@@ -37,6 +37,9 @@ fn until_given_up(mut socket: &UnixStream) {
     let _ = socket.read_to_end(&mut Vec::new());
 }
 
+/// PROTOCOL.md: of a failure.
+const LONGEST_TEXT: usize = 65_536;
+
 fn pid() -> [u8; 4] {
     std::process::id().to_le_bytes()
 }
@@ -44,6 +47,7 @@ fn pid() -> [u8; 4] {
 #[test]
 fn what_is_malformed_is_an_error_at_once() {
     let texts = [counted(b""), counted(b""), counted(b"x")].concat();
+    let long = [vec![0; 5], counted(b""), counted(b""), counted(&[b'x'; LONGEST_TEXT + 1])].concat();
     let malformed = [
         ("text", b"HTTP/1.1 200 OK\r\n\r\n".to_vec()),
         ("a length above the limit", header(LONGEST + 1, STARTED, 0)),
@@ -62,6 +66,7 @@ fn what_is_malformed_is_an_error_at_once() {
         ("failed of an unknown kind", frame(FAILED, 0, &[&[9, 0, 0, 0, 0], &texts[..]].concat())),
         ("failed with a text that is cut off", frame(FAILED, 0, &[&[0; 5], &texts[..texts.len() - 1]].concat())),
         ("failed with a text of the greatest length", frame(FAILED, 0, &[&[0; 5][..], &[255; 4], b"x"].concat())),
+        ("failed with a text that is too long", frame(FAILED, 0, &long)),
         ("failed with more behind it", frame(FAILED, 0, &[&[0; 5], &texts[..], b"x"].concat())),
         ("a report that is cut off", frame(EXITED, 0, &[0; 55])),
     ];
@@ -221,7 +226,7 @@ fn what_stands_behind_the_reply_is_the_callers() {
 
 #[test]
 fn a_failure_may_have_any_texts() {
-    let longest = vec![0xff; LONGEST as usize - 17];
+    let longest = vec![0xff; LONGEST_TEXT];
     let texts = [&b"\xff\xfe\0\n\x1b[31m"[..], b"", &longest];
     for (kind, text) in (0..9).zip(texts.into_iter().chain([texts[0]; 6])) {
         let payload = [&[kind, 255, 255, 255, 255][..], &counted(b""), &counted(b""), &counted(text)].concat();

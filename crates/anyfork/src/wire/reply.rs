@@ -205,7 +205,11 @@ pub(crate) fn system_failure(errno: i32, lengths: [usize; 3]) -> [[u8; HEADER + 
 pub(crate) const FAILURE_PARTS_AT: [usize; 3] = [0, HEADER + 5, HEADER + 5];
 
 fn text(r: &mut Reader<'_>) -> Parsed<String> {
-    Ok(String::from_utf8_lossy(r.octets()?).into_owned())
+    let octets = r.octets()?;
+    if octets.len() > MAX_TEXT {
+        return Err(Malformed("a text of a failure that is too long"));
+    }
+    Ok(String::from_utf8_lossy(octets).into_owned())
 }
 
 /// `str::floor_char_boundary`, which is newer than the oldest compiler promised.
@@ -284,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_message_is_cut_at_a_character() {
+    fn a_long_message_is_cut_at_a_character_and_a_longer_one_is_refused() {
         let failure = Failure {
             kind: FailureKind::Preparation,
             errno: 0,
@@ -298,5 +302,10 @@ mod tests {
         let Ok(Reply::Failed(failure)) = Reply::parse(frame) else { panic!("no failure") };
         assert_eq!(failure.message.len(), MAX_TEXT);
         assert!(failure.message.chars().all(|c| c == 'ä'));
+        // One octet more, with its length.
+        let mut longer = [frame.payload, b"x"].concat();
+        let length_at = longer.len() - 1 - MAX_TEXT - 4;
+        longer[length_at..length_at + 4].copy_from_slice(&(MAX_TEXT as u32 + 1).to_le_bytes());
+        assert!(Reply::parse(Frame { payload: &longer, ..frame }).is_err());
     }
 }
