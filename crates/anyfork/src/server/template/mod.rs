@@ -246,7 +246,7 @@ impl Template {
         let Template { reaper, reports, process, .. } = self;
         reaper.collect(ended, |record| {
             // An owner that reads nothing has no use for orphans, of which there is no limit.
-            if record.id == 0 && reports.bytes.len() > MOST_UNREAD {
+            if record.id == 0 && reports.len() > MOST_UNREAD {
                 return;
             }
             Reply::Exited(record).append(&mut reports.bytes, 0);
