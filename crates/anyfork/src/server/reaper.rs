@@ -33,12 +33,15 @@ pub(super) struct Child {
 #[derive(Debug, Default)]
 pub(super) struct Reaper {
     children: HashMap<u32, Child>,
+    /// Where the ids are, if many have been asked for in a row. Children that have ended are not taken out.
+    pids: Option<HashMap<u64, u32>>,
     search_at: Option<Instant>,
     search_took: Duration,
 }
 
 impl Reaper {
     pub(super) fn add(&mut self, pid: u32, child: Child) {
+        self.pids = None;
         self.children.insert(pid, child);
     }
 
@@ -48,7 +51,14 @@ impl Reaper {
     }
 
     pub(super) fn by_id(&mut self, id: u64) -> Option<(u32, &mut Child)> {
-        self.children.iter_mut().find(|(_, child)| child.id == Some(id)).map(|(pid, child)| (*pid, child))
+        let of_id = |child: &Child| child.id == Some(id);
+        if self.children.len() <= FEW {
+            return self.children.iter_mut().find(|(_, child)| of_id(child)).map(|(pid, child)| (*pid, child));
+        }
+        let pids = || self.children.iter().filter_map(|(pid, child)| Some((child.id?, *pid))).collect();
+        let pid = *self.pids.get_or_insert_with(pids).get(&id)?;
+        let child = self.children.get_mut(&pid).filter(|child| of_id(child));
+        child.map(|child| (pid, child))
     }
 
     /// Whether a child lives to which the end of this process would send a signal. Spares have been killed by then, and are not waited for: the owner's socket may end meanwhile, which
@@ -59,6 +69,7 @@ impl Reaper {
 
     /// Another owner has come: the ids of the earlier one mean nothing to it.
     pub(super) fn forget_ids(&mut self) {
+        self.pids = None;
         for child in self.children.values_mut() {
             child.id = None;
             // Of a spare nobody will say what it has become; if it still waits, it reads the end of its orders. A template is still the earlier owner's, and ends with that.
@@ -157,6 +168,23 @@ mod tests {
     fn a_search_that_took_long_does_not_put_the_next_one_off_for_long() {
         assert_eq!(pause_after(Duration::from_millis(10)), Duration::from_millis(200));
         assert_eq!(pause_after(Duration::from_secs(5)), PATIENCE);
+    }
+
+    /// A process number may come again.
+    #[test]
+    fn each_id_is_that_of_its_child_as_long_as_that_is_there() {
+        for count in [10, 10_000] {
+            let mut reaper = Reaper::default();
+            let child = |id| Child { id: Some(id), role: Role::Free };
+            (1..=count).for_each(|pid| reaper.add(pid, child(u64::from(pid) + 7)));
+            assert!((1..=count).all(|pid| reaper.by_id(u64::from(pid) + 7).unwrap().0 == pid));
+            assert!(reaper.by_id(7).is_none());
+            reaper.children.remove(&3);
+            assert!(reaper.by_id(10).is_none());
+            reaper.add(3, child(1 << 40));
+            assert!(reaper.by_id(10).is_none());
+            assert_eq!(reaper.by_id(1 << 40).unwrap().0, 3);
+        }
     }
 
     #[test]
