@@ -1,19 +1,23 @@
 //! The protocol as pure bytes: no system calls, no descriptors. `PROTOCOL.md` is its specification.
 
+mod arguments;
 mod frame;
 mod order;
 mod program;
 mod reply;
+mod role;
 pub(crate) mod serve;
 
+pub(crate) use arguments::CallArg;
 #[cfg(any(fuzzing, test))]
 pub(crate) use frame::append;
 pub(crate) use frame::{Frame, HEADER, Malformed, length, split};
-pub(crate) use order::{CallArg, Hello, Order, Role};
+pub(crate) use order::{Hello, Order};
 pub(crate) use program::{Program, Step, Strings};
 #[cfg(test)]
 pub(crate) use reply::KINDS;
 pub(crate) use reply::{ExitRecord, FAILURE_PARTS_AT, Failure, FailureKind, MAX_TEXT, Reply, started, system_failure};
+pub(crate) use role::Role;
 
 /// The version both ends must speak; any change of a frame's meaning raises it.
 pub(crate) const VERSION: u16 = 5;

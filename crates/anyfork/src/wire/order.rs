@@ -1,7 +1,9 @@
 //! Orders: what the client sends to a process that is being prepared, or to a template.
 
 use super::Bytes;
-use super::frame::{Frame, Malformed, Parsed, Reader, Writer, append};
+use super::arguments::{self, CallArg};
+use super::frame::{Frame, Malformed, Parsed, Reader, append};
+use super::role::Role;
 
 /// The first order after an exec: proves that the descriptor is the one that was meant, and that both ends are one build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,56 +16,6 @@ pub(crate) struct Hello<'a> {
     /// Whether it is to adopt the orphans among its descendants.
     pub(crate) adopts: bool,
     pub(crate) program: &'a [u8],
-}
-
-/// An argument of a [`Order::Call`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CallArg<'a> {
-    Inline(&'a [u8]),
-    /// In a sealed memfd, which is the next descriptor.
-    Sealed,
-}
-
-/// What a template must know of a child to end it in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// Goes on when its owner or its template ends.
-    Free,
-    /// Ends with its owner.
-    Bound,
-    /// Still collects orders: ends with its owner, as nobody else could give it any.
-    Preparing,
-    /// Became a template itself.
-    Template,
-    /// Gets a signal of its own choice from the kernel when its template ends, so its template stays as long as it.
-    Watched,
-    /// Was forked in advance, and nobody has said yet what it has become. The kernel ends it with its template as long as it waits.
-    Spare,
-}
-
-impl Role {
-    fn code(self) -> u8 {
-        match self {
-            Role::Free => 0,
-            Role::Bound => 1,
-            Role::Preparing => 2,
-            Role::Template => 3,
-            Role::Watched => 4,
-            // Never travels: a template knows by itself which ones it has forked in advance.
-            Role::Spare => 5,
-        }
-    }
-
-    fn parse(code: u8) -> Parsed<Self> {
-        Ok(match code {
-            0 => Role::Free,
-            1 => Role::Bound,
-            2 => Role::Preparing,
-            3 => Role::Template,
-            4 => Role::Watched,
-            _ => return Err(Malformed("an unknown role")),
-        })
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,9 +155,9 @@ impl<'a> Order<'a> {
             | Order::Bundle { padding: octets } => w.raw(octets),
             Order::Call { entry, args } => {
                 w.octets(entry);
-                append_args(w, args);
+                arguments::append(w, args);
             }
-            Order::Eval { args } => append_args(w, args),
+            Order::Eval { args } => arguments::append(w, args),
             Order::Load { name, path } => {
                 w.octets(name);
                 w.raw(path);
@@ -255,8 +207,8 @@ impl<'a> Order<'a> {
             kind::ARG => Order::Arg(r.rest()),
             kind::SEALED_ARG => Order::SealedArg,
             kind::DESCRIPTORS => Order::Descriptors,
-            kind::CALL => Order::Call { entry: r.octets()?, args: args(&mut r)? },
-            kind::EVAL => Order::Eval { args: args(&mut r)? },
+            kind::CALL => Order::Call { entry: r.octets()?, args: arguments::parse(&mut r)? },
+            kind::EVAL => Order::Eval { args: arguments::parse(&mut r)? },
             kind::LOAD => Order::Load { name: r.octets()?, path: r.rest() },
             kind::NAME => Order::Name(r.rest()),
             kind::CONTEXT => Order::Context(r.rest()),
@@ -330,30 +282,6 @@ impl<'a> Order<'a> {
             Order::Spawn { .. } => kind::SPAWN,
         }
     }
-}
-
-fn append_args(w: &mut Writer<'_>, args: &[CallArg<'_>]) {
-    for arg in args {
-        match arg {
-            CallArg::Inline(octets) => {
-                w.u8(0);
-                w.octets(octets);
-            }
-            CallArg::Sealed => w.u8(1),
-        }
-    }
-}
-
-fn args<'a>(r: &mut Reader<'a>) -> Parsed<Vec<CallArg<'a>>> {
-    let mut args = Vec::new();
-    while !r.is_empty() {
-        args.push(match r.u8()? {
-            0 => CallArg::Inline(r.octets()?),
-            1 => CallArg::Sealed,
-            _ => return Err(Malformed("an unknown kind of argument")),
-        });
-    }
-    Ok(args)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! command `h` in a message of its own, with one octet (IO::FDPass). The functions in the package `anyfork` are those of our `wrapper.pl`.
 
 use super::Bytes;
-use super::order::{CallArg, Order};
+use super::{CallArg, Order};
 
 /// Appends the commands for an order. `alone` is told where an octet has to travel alone, with one descriptor.
 ///
