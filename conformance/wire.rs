@@ -106,6 +106,11 @@ fn a_program_that_is_malformed_is_one_failed_start() {
     programs::what_is_malformed_is_one_failed_start();
 }
 
+#[test]
+fn nothing_may_stand_behind_a_program() {
+    programs::nothing_may_stand_behind_it();
+}
+
 /// The server in an interpreter, which is greeted on its socket.
 mod greeting {
     #[test]

@@ -1,7 +1,7 @@
 //! Programs that are none. Only the server of the program itself starts any.
 
-use crate::frames::{FREE, PROTOCOL, SPAWN, counted, failure, frame, reply, send};
-use crate::peers::{Peer, Raw, is_well};
+use crate::frames::{ARGUMENT, BECOME, FREE, PREPARING, PROTOCOL, SPAWN, counted, failure, frame, reply, send};
+use crate::peers::{Peer, Raw, fork, is_well, started};
 use anyfork_conformance::Native;
 use anyfork_tests::LONG;
 use std::fs::File;
@@ -12,6 +12,22 @@ use std::os::unix::net::UnixStream;
 fn program(steps: &[u8]) -> Vec<u8> {
     let [file, path, arguments] = [&b"/bin/true\0"[..], b"/bin\0", b"true\0"].map(counted);
     [file, path, arguments, counted(b""), vec![0; 4], vec![255; 2], steps.to_vec()].concat()
+}
+
+/// Of a process that is to become the program, at whose end its socket is.
+pub(crate) fn nothing_may_stand_behind_it() {
+    let template = Native::raw_template();
+    for (behind, is_refused) in [(vec![], false), (vec![0], true), (frame(ARGUMENT, 0, b"x"), true)] {
+        let (_, socket) = fork(&template, PREPARING);
+        assert!(send(&socket, &[frame(BECOME, 0, &program(b"")), behind].concat(), &[]));
+        if is_refused {
+            assert_eq!(failure(&socket), PROTOCOL);
+        } else {
+            started(&socket);
+        }
+        assert_eq!(reply(&socket), None);
+    }
+    is_well::<Native>(&template);
 }
 
 /// The kind of failure that is the answer to this program, with so many descriptors.

@@ -79,12 +79,10 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
         // A process that is prepared ends with its template, which ends with its owner: so it stays.
         Order::Bind => process.role = Role::Bound,
         Order::Template => return Ok(Some(Next::Template)),
-        Order::Run { entry } => {
-            if !process.inbox.is_empty() {
-                return Err(not_understood(Malformed("orders behind the last one")));
-            }
-            return Ok(Some(Next::Run(find(entry)?)));
+        Order::Run { .. } | Order::Become { .. } if !process.inbox.is_empty() => {
+            return Err(not_understood(Malformed("orders behind the last one")));
         }
+        Order::Run { entry } => return Ok(Some(Next::Run(find(entry)?))),
         Order::Become { program } => {
             return Ok(Some(Next::Become(program.to_vec(), descriptors.collect())));
         }
