@@ -1,8 +1,9 @@
 //! Starts that do not block: readiness, deadlines, giving up, many at once.
 
 use anyfork::{ErrorKind, Process, Starting, Worker};
-use anyfork_tests::{children, wait_until};
+use anyfork_tests::{children, signal, stop, wait_until};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::Signal;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
@@ -84,9 +85,12 @@ fn the_deadline_ends_a_preparation_that_hangs() {
 
 #[test]
 fn a_deadline_can_be_immediate_or_never() {
-    let error = Process::new().deadline(Duration::ZERO).arg(1).run(code).map(|_| ());
+    let template = Process::new().template().unwrap();
+    stop(template.pid());
+    let error = template.fork().deadline(Duration::ZERO).arg(1).run(code).map(|_| ());
     assert!(error.is_err_and(|error| error.kind() == ErrorKind::Deadline));
-    assert!(Process::new().deadline(Duration::MAX).arg(1).run(code).is_ok());
+    signal(template.pid(), Signal::CONT);
+    assert!(template.fork().deadline(Duration::MAX).arg(1).run(code).is_ok());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use crate::{found, secret};
 use anyfork::{Command, ErrorKind, Process};
 use anyfork_tests::{Host, LONG};
+use std::ffi::OsString;
 use std::fs;
 
 /// A host that has secrets in its environment, from its start and set by itself.
@@ -155,20 +156,16 @@ fn a_variable_that_is_a_constant_of_the_program_is_removed_too() {
 }
 
 #[anyfork::entry]
-fn has_one(name: String) {
-    assert_eq!(std::env::vars_os().map(|(name, _)| name).collect::<Vec<_>>(), [name.as_str()]);
+fn has_one(name: OsString) {
+    assert_eq!(std::env::vars_os().map(|(name, _)| name).collect::<Vec<_>>(), [name]);
 }
 
 #[test]
 fn what_is_allowed_twice_is_what_both_have_named() {
-    // SAFETY: this test has the process for itself, and no other thread of it reads its environment.
-    unsafe {
-        std::env::set_var("A", "1");
-        std::env::set_var("B", "2");
-        std::env::set_var("C", "3");
-    }
+    let names: Vec<OsString> = std::env::vars_os().map(|(name, _)| name).take(3).collect();
+    let [a, b, c] = &names[..] else { panic!("no three variables: {names:?}") };
     for process in [Process::new(), Process::exec()] {
-        let worker = process.env_allow(["A", "B"]).env_allow(["B", "C"]).arg("B").run(has_one).unwrap();
+        let worker = process.env_allow([a, b]).env_allow([b, c]).arg(b).run(has_one).unwrap();
         assert!(worker.wait().unwrap().success());
     }
 }

@@ -37,6 +37,9 @@ const GLIB: &str = "examples/glib/Cargo.toml";
 /// The fuzz targets, which are built for good by a nightly compiler only.
 const FUZZ: &str = "fuzz/Cargo.toml";
 
+/// For cargo's own runner, which has all tests of a file in one process: some look at the descriptors and children of theirs.
+const ONE_BY_ONE: [&str; 2] = ["--", "--test-threads=1"];
+
 /// One command, and what it checks.
 pub(crate) struct Step {
     title: String,
@@ -118,9 +121,10 @@ fn fixture(name: &str, options: &[&str]) -> Step {
 fn forced(fallback: &'static str, unconcerned: &str, nextest: bool) -> Step {
     let filter = format!("--filterset=not ({UNCONCERNED} | {unconcerned})");
     let runner = if nextest { ["nextest", "run", &filter] } else { ["test", "--tests", "--quiet"] };
-    Step::new(format!("suite with {fallback}"), runner)
+    let step = Step::new(format!("suite with {fallback}"), runner)
         .with(["--package=anyfork-tests"])
-        .configured(fallback, &format!("fallback/{fallback}"))
+        .configured(fallback, &format!("fallback/{fallback}"));
+    if nextest { step } else { step.with(ONE_BY_ONE) }
 }
 
 /// Of an optimized build, as its users have it.
@@ -152,7 +156,7 @@ fn suite(nextest: bool) -> Vec<Step> {
     }
     vec![
         Step::new("examples", ["build", "--workspace", "--examples"]),
-        Step::new("the whole suite", ["test", "--workspace", "--tests"]),
+        Step::new("the whole suite", ["test", "--workspace", "--tests"]).with(ONE_BY_ONE),
     ]
 }
 
