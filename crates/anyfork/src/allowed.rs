@@ -72,7 +72,7 @@ pub(crate) fn of_default_template() -> Option<Allowed> {
 /// [`Process::env_allow`] is the same for a single process.
 ///
 /// # Errors
-/// [`InvalidInput`](ErrorKind::InvalidInput) if a name is empty or has `=` or a NUL. [`Unsupported`](ErrorKind::Unsupported) if there is a default template already.
+/// [`InvalidInput`](ErrorKind::InvalidInput) if a name is empty or has `=` or a NUL, or if all names have more than 64 KiB. [`Unsupported`](ErrorKind::Unsupported) if there is a default template already.
 ///
 /// ```
 /// #[anyfork::entry]

@@ -162,12 +162,14 @@ impl Child {
     ///
     /// # Errors
     /// [`System`](ErrorKind::System) if the kernel refuses (a process of another user: the others are killed), [`Deadline`](ErrorKind::Deadline) if some are still there after
-    /// 10 s, [`Unsupported`](ErrorKind::Unsupported) without pidfds or `/proc`, [`InvalidInput`](ErrorKind::InvalidInput) if this program is in the control group itself.
+    /// 10 s, [`Unsupported`](ErrorKind::Unsupported) without pidfds or `/proc`, [`InvalidInput`](ErrorKind::InvalidInput) if this program is in the control group itself,
+    /// [`ForeignHandle`](ErrorKind::ForeignHandle) in a fork of the program.
     pub fn kill_tree(&self) -> Result<()> {
         self.start_kill_tree().wait()
     }
 
-    /// As [`kill_tree`](Child::kill_tree), as a value that an event loop can wait for. What can be found at once is stopped at the first question.
+    /// As [`kill_tree`](Child::kill_tree), as a value that an event loop can wait for. What can be found at once is stopped at the first question. Each question reads `/proc` as far as the tree
+    /// goes, and blocks for nothing else.
     pub fn start_kill_tree(&self) -> Killing {
         let cgroup = self.cgroup.as_ref().map(duplicate).transpose();
         let cgroup = cgroup.map_err(|errno| Error::system("kill_tree", errno));

@@ -35,7 +35,7 @@ use std::time::{Duration, Instant};
 /// # Errors
 /// [`Threads`](ErrorKind::Threads) if the program already has more than one thread: the message names them.
 /// [`Unsupported`](ErrorKind::Unsupported) if there is a default template already, or under
-/// [`Policy::NeverFork`](crate::Policy::NeverFork).
+/// [`Policy::NeverFork`](crate::Policy::NeverFork). [`System`](ErrorKind::System) if there are no descriptors or processes for it, [`Deadline`](ErrorKind::Deadline) if it is not ready in 30 s.
 ///
 /// ```no_run
 /// fn main() -> anyfork::Result<()> {
@@ -57,11 +57,12 @@ pub fn early() -> Result<()> {
 /// The template is a child of the program: a program that waits for *any* child sees it end. Objects in its memory that
 /// own descriptors are of no use there, as these are closed. Signal dispositions are the default ones. If it is dropped before its
 /// workers, their exit statuses are known only as far as the kernel tells them to everybody (Linux 6.15): it is beside
-/// the default template, not below it.
+/// the default template, not below it. The drop blocks until it has ended, 100 ms at the longest (workers that are bound to the program keep it).
 ///
 /// # Errors
 /// [`Threads`](ErrorKind::Threads) if the program has more than one thread: the message names them.
-/// [`Unsupported`](ErrorKind::Unsupported) under [`Policy::NeverFork`](crate::Policy::NeverFork). [`System`](ErrorKind::System) if fork(2) fails.
+/// [`Unsupported`](ErrorKind::Unsupported) under [`Policy::NeverFork`](crate::Policy::NeverFork). [`System`](ErrorKind::System) if fork(2) fails or there are no descriptors,
+/// [`Deadline`](ErrorKind::Deadline) if it is not ready in 30 s.
 ///
 /// ```no_run
 /// # fn main() -> anyfork::Result<()> {

@@ -54,7 +54,7 @@ impl Template<Native> {
     /// The template as a descriptor that can be sent to another process, which takes it up with
     /// [`from_fd`](Template::from_fd). (AnyEvent::Fork's `to_fh`.)
     ///
-    /// The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
+    /// Does not block. The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
     /// everybody (Linux 6.15). Templates that were forked from it before are still this program's. If nobody takes the descriptor up and it is closed, the template ends.
     /// Its [recipe](Process::restarts), if it has one, does not go along.
     ///
@@ -75,7 +75,8 @@ impl Template<Native> {
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if the descriptor is no connected Unix stream socket,
-    /// [`Deadline`](ErrorKind::Deadline) or [`Protocol`](ErrorKind::Protocol) if there is no template at its other end.
+    /// [`ProcessGone`](ErrorKind::ProcessGone) if its other end is closed, [`Deadline`](ErrorKind::Deadline) or [`Protocol`](ErrorKind::Protocol) if there is no template,
+    /// [`System`](ErrorKind::System) if there is no room for a pidfd of this program.
     pub fn from_fd(fd: OwnedFd) -> Result<Self> {
         check_socket(&fd, "take up a template")?;
         let mut orders = Outbox::default();

@@ -7,7 +7,7 @@ use crate::sys::startup;
 ///
 /// Needed only without the default feature `auto`, which does the same before `main`. Call it as the first line of `main`: what
 /// stands before it runs in each process that is started by exec (the default template, [`Process::exec`](crate::Process::exec)), once more.
-/// In a process that anyfork started and that already has threads, it prints a message and ends the process.
+/// In a process that already has threads and for which anyfork's variable is set, whoever set it, it prints a message and ends the process: the variable cannot be removed there.
 ///
 /// A program that forgets it gets [`NotInitialized`](crate::ErrorKind::NotInitialized) from its first start, and nothing is started.
 ///

@@ -34,8 +34,9 @@ pub(crate) const LONGEST_NAME: usize = 4096;
 /// Collect what it is to have, in the order in which its entry's parameters want it, then [`run`](Process::run) an entry in it or make it a
 /// [`template`](Process::template). Errors on the way are kept and come out there.
 ///
-/// Nothing blocks before that, and nothing is started, except by [`call`](Process::call), which sends the process
-/// off to prepare itself while the program goes on. **Dropping** a `Process` ends what was started.
+/// Nothing blocks before that, and nothing is started, except by [`call`](Process::call), `load`, `eval` and the like, which send the process
+/// off to prepare itself while the program goes on. (The first start of all starts the default template, and the first of a template that [restarts by itself](crate::Restarts::automatic) and
+/// was killed waits until it is there again.) **Dropping** a `Process` ends what was started.
 ///
 /// ```
 /// use std::fs::File;
@@ -100,7 +101,7 @@ impl Process<Native> {
     /// Where the caller's trace is, for the span `run` of the entry and for [`trace_context`](crate::trace_context()) in the worker: a W3C `traceparent`, say. If nothing is set, and a
     /// subscriber is there, it is the span in which the process is started.
     ///
-    /// With the feature `tracing`.
+    /// At most 4,096 bytes. With the feature `tracing`.
     #[cfg(feature = "tracing")]
     pub fn trace_context(mut self, context: impl Into<String>) -> Self {
         let context = context.into();
@@ -175,7 +176,7 @@ impl<S: Server> Process<S> {
         self
     }
 
-    /// What `ps` shows of the process, instead of the entry's name: `anyfork: NAME of 1234 (program)`.
+    /// What `ps` shows of the process, instead of the entry's name: `anyfork: NAME of 1234 (program)`. At most 1,024 bytes, without a NUL.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         if name.contains('\0') || name.len() > 1024 {

@@ -127,7 +127,7 @@ impl Worker {
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a number that is no signal, [`ForeignHandle`](ErrorKind::ForeignHandle) in a fork
-    /// of the program, [`System`](ErrorKind::System) if the kernel refuses.
+    /// of the program, [`System`](ErrorKind::System) if the kernel refuses, [`Unsupported`](ErrorKind::Unsupported) without pidfds, where nobody else can send it safely (templates of Perl cannot).
     pub fn signal(&self, signal: i32) -> Result<()> {
         self.life.signal_numbered(signal)
     }
@@ -357,9 +357,12 @@ impl Lifeline {
                 (sent, _) => sent,
             },
             (None, Some((line, id))) => line.signal(*id, signal.as_raw()),
-            (None, None) => return Err(Error::new(ErrorKind::Unsupported, "signal", "there are no pidfds here")),
+            (None, None) => return Err(no_pidfds()),
         };
-        sent.map_err(|error| Error::system("signal", error))
+        sent.map_err(|error| match error.kind() {
+            std::io::ErrorKind::Unsupported => no_pidfds(),
+            _ => Error::system("signal", error),
+        })
     }
 }
 
@@ -374,6 +377,10 @@ impl Drop for Lifeline {
             line.forget(*id);
         }
     }
+}
+
+fn no_pidfds() -> Error {
+    Error::new(ErrorKind::Unsupported, "signal", "there are no pidfds here")
 }
 
 fn lost() -> Error {
