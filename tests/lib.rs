@@ -10,6 +10,9 @@ mod processes;
 #[path = "support/runtimes.rs"]
 mod runtimes;
 
+#[path = "support/ways.rs"]
+mod ways;
+
 pub use processes::*;
 pub use runtimes::*;
 use rustix::process::Signal;
@@ -21,6 +24,7 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
+pub use ways::end_by;
 
 /// Longer than anything in these tests takes on a busy machine.
 pub const LONG: Duration = Duration::from_secs(20);

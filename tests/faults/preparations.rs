@@ -1,7 +1,7 @@
 //! Preparations that end their process in every way, leave a lock locked, or are interrupted all the time; and hooks that panic in forks.
 
 use anyfork::{Error, ErrorKind, Inputs, NO_ARGS, Process};
-use anyfork_tests::{LONG, SOON, Scratch, children, host, wait_until};
+use anyfork_tests::{LONG, SOON, Scratch, children, end_by, host, wait_until};
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,31 +9,7 @@ use std::time::{Duration, Instant};
 
 #[anyfork::entry]
 fn end(way: String) -> Result<(), String> {
-    match &*way {
-        "panic" => panic!("on purpose"),
-        "abort" => std::process::abort(),
-        "overflow" => drop(overflow(1)),
-        "exit" => std::process::exit(7),
-        "error" => return Err("an error on purpose".into()),
-        // SAFETY: no preconditions.
-        "_exit" => unsafe { libc::_exit(8) },
-        // SAFETY: no preconditions.
-        "quick_exit" => unsafe { quick_exit(9) },
-        // SAFETY: no preconditions.
-        "killed" => drop(unsafe { libc::raise(libc::SIGKILL) }),
-        _ => {}
-    }
-    Ok(())
-}
-
-unsafe extern "C" {
-    fn quick_exit(code: libc::c_int) -> !;
-}
-
-#[allow(unconditional_recursion)]
-fn overflow(depth: u64) -> u64 {
-    let frame = std::hint::black_box([depth; 1000]);
-    overflow(depth + 1) + frame[0]
+    end_by(&way)
 }
 
 const GONE: ErrorKind = ErrorKind::ProcessGone;

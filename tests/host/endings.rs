@@ -2,6 +2,7 @@
 
 use crate::{Outcome, list, origin, say};
 use anyfork::Process;
+use anyfork_tests::end_by;
 use std::io::Write;
 use std::process::ExitCode;
 use std::sync::OnceLock;
@@ -34,31 +35,7 @@ fn ways(kind: &str) -> Outcome {
 
 #[anyfork::entry]
 fn end(way: String) -> Result<(), String> {
-    match way.as_str() {
-        "panic" => panic!("a panic on purpose"),
-        "abort" => std::process::abort(),
-        "overflow" => println!("{}", overflow(1)),
-        "exit" => std::process::exit(7),
-        // SAFETY: no preconditions.
-        "_exit" => unsafe { libc::_exit(8) },
-        // SAFETY: no preconditions.
-        "quick_exit" => unsafe { quick_exit(9) },
-        "error" => return Err("an error on purpose".into()),
-        // SAFETY: raise(3) has no preconditions.
-        "killed" => drop(unsafe { libc::raise(libc::SIGKILL) }),
-        _ => {}
-    }
-    Ok(())
-}
-
-unsafe extern "C" {
-    fn quick_exit(code: libc::c_int) -> !;
-}
-
-#[allow(unconditional_recursion)]
-fn overflow(depth: u64) -> u64 {
-    let frame = std::hint::black_box([depth; 1000]);
-    overflow(depth + 1) + frame[0]
+    end_by(&way)
 }
 
 static INHERITED: OnceLock<String> = OnceLock::new();

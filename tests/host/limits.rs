@@ -50,13 +50,19 @@ fn processes(user: u32) -> Outcome {
     Ok(())
 }
 
-/// As a user whose descriptors under way are counted (unix(7), ETOOMANYREFS): more answers at once than that, as workers have the limit of their template.
-fn under_way(user: u32) -> Outcome {
+/// A template of a user whose descriptors under way are counted (unix(7), ETOOMANYREFS): it has the limit that the program had when it was made.
+pub(crate) fn of_few_under_way(user: u32) -> Outcome<Template> {
     let usual = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..usual })?;
     rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(user))?;
     let template = Process::new().template()?;
     setrlimit(Resource::Nofile, usual)?;
+    Ok(template)
+}
+
+/// As a user whose descriptors under way are counted (unix(7), ETOOMANYREFS): more answers at once than that, as workers have the limit of their template.
+fn under_way(user: u32) -> Outcome {
+    let template = of_few_under_way(user)?;
     let mut starting: Vec<_> = (0..200).map(|_| template.fork().start(entries::nothing)).collect();
     // Meanwhile nobody takes them in.
     std::thread::sleep(std::time::Duration::from_millis(100));

@@ -44,7 +44,7 @@ use anyfork::{Process, Template, Worker};
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Write};
 
-type Outcome = Result<(), Box<dyn std::error::Error>>;
+type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> Outcome {
     // By their session the tests know all processes that come from here.

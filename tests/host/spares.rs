@@ -1,7 +1,7 @@
 //! Templates with spares, which a test kills, or which may have no more processes or descriptors.
 
 use crate::faults::kind_of;
-use crate::limits::{limit_processes, shown};
+use crate::limits::{limit_processes, of_few_under_way, shown};
 use crate::{Outcome, entries, foreign, list, owner, parked, pause, release, say};
 use anyfork::{Process, Template, Worker};
 use anyfork_tests::{LONG, children, open_files, wait_until, within};
@@ -241,11 +241,7 @@ fn ended(process: Process) -> anyfork::Result<Worker> {
 
 /// More sockets than this user may have under way (unix(7), ETOOMANYREFS), for a program that is busy elsewhere.
 fn under_way(user: u32) -> Outcome {
-    let usual = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..usual })?;
-    rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(user))?;
-    let template = Process::new().template()?;
-    setrlimit(Resource::Nofile, usual)?;
+    let template = of_few_under_way(user)?;
     template.spares(0..=200)?;
     within(LONG, "as many as may be under way", || (children(template.pid()).len() >= 60).then_some(()));
     std::thread::sleep(Duration::from_millis(200));
