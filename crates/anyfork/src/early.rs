@@ -57,7 +57,7 @@ pub fn early() -> Result<()> {
 /// The template is a child of the program: a program that waits for *any* child sees it end. Objects in its memory that
 /// own descriptors are of no use there, as these are closed. Signal dispositions are the default ones. If it is dropped before its
 /// workers, their exit statuses are known only as far as the kernel tells them to everybody (Linux 6.15): it is beside
-/// the default template, not below it. The drop blocks until it has ended, 100 ms at the longest (workers that are bound to the program keep it).
+/// the default template, not below it. The drop blocks until it has ended, 200 ms at the longest (workers that are bound to the program keep it).
 ///
 /// # Errors
 /// [`Threads`](ErrorKind::Threads) if the program has more than one thread: the message names them.

@@ -55,6 +55,8 @@ pub(crate) struct Line {
     ending: AtomicBool,
     /// Whether there may be processes that were forked in advance.
     has_pool: AtomicBool,
+    /// Held from what is decided of spares until that is sent.
+    spares_in_turn: Mutex<()>,
     incoming: Mutex<Incoming>,
     outgoing: Mutex<Queue>,
     witnesses: AtomicUsize,
@@ -99,6 +101,7 @@ impl Line {
             given_away: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             has_pool: AtomicBool::new(false),
+            spares_in_turn: Mutex::default(),
             incoming: Mutex::default(),
             outgoing: Mutex::default(),
             witnesses: AtomicUsize::new(0),

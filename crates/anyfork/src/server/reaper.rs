@@ -17,6 +17,9 @@ const ROOM: usize = 1024;
 /// With no more children than this, all are searched at once.
 const FEW: usize = 64;
 
+/// So many ids are searched for after a fork before it is worth the time to note where each is.
+const SEARCHES: usize = 16;
+
 /// A search of all may take one part in this many of the time.
 const SHARE: u32 = 20;
 
@@ -33,7 +36,9 @@ pub(super) struct Child {
 #[derive(Debug, Default)]
 pub(super) struct Reaper {
     children: HashMap<u32, Child>,
-    /// Where the ids are, if many have been asked for in a row. Children that have ended are not taken out.
+    /// How many ids have been asked for since the last fork.
+    asked: usize,
+    /// Where the ids are, if many have been asked for. Children that have ended are not taken out.
     pids: Option<HashMap<u64, u32>>,
     search_at: Option<Instant>,
     search_took: Duration,
@@ -41,7 +46,7 @@ pub(super) struct Reaper {
 
 impl Reaper {
     pub(super) fn add(&mut self, pid: u32, child: Child) {
-        self.pids = None;
+        (self.asked, self.pids) = (0, None);
         self.children.insert(pid, child);
     }
 
@@ -52,7 +57,8 @@ impl Reaper {
 
     pub(super) fn by_id(&mut self, id: u64) -> Option<(u32, &mut Child)> {
         let of_id = |child: &Child| child.id == Some(id);
-        if self.children.len() <= FEW {
+        self.asked += 1;
+        if self.asked <= SEARCHES || self.children.len() <= FEW {
             return self.children.iter_mut().find(|(_, child)| of_id(child)).map(|(pid, child)| (*pid, child));
         }
         let pids = || self.children.iter().filter_map(|(pid, child)| Some((child.id?, *pid))).collect();
@@ -179,6 +185,7 @@ mod tests {
             (1..=count).for_each(|pid| reaper.add(pid, child(u64::from(pid) + 7)));
             assert!((1..=count).all(|pid| reaper.by_id(u64::from(pid) + 7).unwrap().0 == pid));
             assert!(reaper.by_id(7).is_none());
+            assert_eq!(reaper.pids.is_some(), count > 64);
             reaper.children.remove(&3);
             assert!(reaper.by_id(10).is_none());
             reaper.add(3, child(1 << 40));
