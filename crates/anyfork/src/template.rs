@@ -18,7 +18,7 @@ use std::time::Duration;
 /// A prepared process that only forks. Its forks have its memory (copied when they write to it) and its queued arguments and
 /// descriptors.
 ///
-/// Many threads may fork from one template at once. **Dropping** it ends it, a moment later, and what it was to fork and has not been started yet never is ([`TemplateGone`](ErrorKind::TemplateGone)); its workers and the templates made
+/// Many threads may fork from one template at once. **Dropping** it ends it, a moment later, and a [`Process`] of it that has not been [started](Process::start) by then never is ([`TemplateGone`](ErrorKind::TemplateGone)); its workers and the templates made
 /// from it go on. Workers that [die with their owner](Process::die_with_owner) keep the process of a dropped template
 /// until they have ended.
 ///
