@@ -256,6 +256,7 @@ same_as_std! {
 }
 
 other_than_std! {
+    a_program_with_more_rights_is_killed_when_its_handle_is_dropped: "killed";
     #[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds a child of the program cannot be waited for safely")]
     a_template_with_the_rights_that_were_dropped_ends: "00 1 true true";
     #[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds no tree is killed")]

@@ -114,9 +114,11 @@ fn cpus_that_are_not_there_are_refused() {
 }
 
 #[test]
-fn scores_and_groups_that_cannot_be_are_named() {
+fn scores_nice_values_and_groups_that_cannot_be_are_named() {
     let oracle = Oracle::new();
     oracle.refuses(oracle.command("true").oom_score_adj(1001), libc::EINVAL, "oom_score_adj 1001");
+    oracle.is_invalid(oracle.command("true").nice(20), "nice: 20 is not between -20 and 19");
+    oracle.is_invalid(oracle.command("true").nice(-21), "nice: -21 is not between -20 and 19");
     oracle.refuses(oracle.command("true").process_group(-7), libc::EINVAL, "process_group -7");
     oracle.refuses(oracle.command("true").process_group(i32::MAX), libc::EPERM, "process_group 2147483647");
 }
@@ -128,7 +130,8 @@ fn directories_that_are_no_control_groups_are_refused() {
     oracle.refuses(oracle.command("true").cgroup("/dev/null"), libc::ENOTDIR, r#"cgroup "/dev/null""#);
     let directory = Scratch::new("cgroup");
     fs::create_dir(&*directory).unwrap();
-    oracle.refuses(oracle.command("true").cgroup(&*directory), libc::ENOENT, "cgroup");
+    let text = format!("cgroup {:?}: it is no control group", &*directory);
+    oracle.is_invalid(oracle.command("true").cgroup(&*directory), &text);
 }
 
 #[test]

@@ -28,6 +28,7 @@ mod handover;
 mod init;
 mod inputs;
 mod interpreter;
+mod kill_on_drop;
 mod launched;
 mod limit;
 mod line;

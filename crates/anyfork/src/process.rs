@@ -17,7 +17,7 @@ use crate::trace;
 use crate::wire::{INLINE_ARGUMENT, Order, Role};
 use crate::worker::Worker;
 use std::marker::PhantomData;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// How long a start or a preparation may take, if nothing else is said.
@@ -163,7 +163,11 @@ impl<S: Server> Process<S> {
         I: IntoIterator,
         I::Item: AsFd,
     {
-        let copies: std::io::Result<Vec<OwnedFd>> = fds.into_iter().map(|fd| fd.as_fd().try_clone_to_owned()).collect();
+        let copy = |fd: I::Item| {
+            let fd = fd.as_fd();
+            fd.try_clone_to_owned().map_err(|error| (fd.as_raw_fd(), error))
+        };
+        let copies: std::result::Result<Vec<OwnedFd>, _> = fds.into_iter().map(copy).collect();
         match copies {
             Ok(copies) => {
                 let mut copies = copies.into_iter().peekable();
@@ -171,7 +175,7 @@ impl<S: Server> Process<S> {
                     self.orders.push(&Order::Descriptors, copies.by_ref().take(socket::DESCRIPTORS_PER_MESSAGE));
                 }
             }
-            Err(error) => self.keep(Error::system("duplicate a descriptor", error)),
+            Err((number, error)) => self.keep(Error::system(format!("duplicate descriptor {number}"), error)),
         }
         self
     }
@@ -209,7 +213,7 @@ impl<S: Server> Process<S> {
         self
     }
 
-    /// Whether dropping the [`Worker`] kills it (SIGKILL).
+    /// Whether dropping the [`Worker`] kills it (SIGKILL), also if this program has given up the right to and its template has not.
     pub fn kill_on_drop(mut self, kill: bool) -> Self {
         self.options.kill_on_drop = kill;
         self

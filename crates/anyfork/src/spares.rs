@@ -64,7 +64,7 @@ impl<S: Reserves> Template<S> {
     /// `template.spares(2..=8)`: eight wait, and when two are left, six more are forked. `0..=0` ends those that wait, and no more are forked in advance. Called again, the new numbers hold: those that are too many end, also if they are still to be forked.
     ///
     /// A spare is a fork like any other: it has what the template has, its [`after_fork`](macro@crate::after_fork) functions (Python's `os.register_at_fork`) have run, and it ends with the template
-    /// and with the program as long as nobody has taken it. `ps` shows it as `anyfork: spare`. It is used once. One that was killed is not handed out. If more are started at once than wait, the others are forked as usual.
+    /// and with the program as long as nobody has taken it. `ps` shows it as `anyfork: spare`. It is used once. One that is known to have ended is not handed out; if it was killed a moment ago, its start fails ([`ProcessGone`](ErrorKind::ProcessGone)). If more are started at once than wait, the others are forked as usual.
     ///
     /// Templates of the program itself and of [`Python`](crate::Python) have spares. For those of [`Perl`](crate::Perl) this does not compile: AnyEvent::Fork's server forks when it is told to, and at no
     /// other time.

@@ -3,6 +3,7 @@
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exited::Exited;
+use crate::kill_on_drop::KillOnDrop;
 use crate::line::{Fate, Line};
 use crate::maker::Maker;
 use crate::mutant::{Mutant, strikes};
@@ -12,6 +13,7 @@ use crate::sys::wait::{self, Which};
 use crate::trace;
 use crate::watch::{self, TICK};
 use rustix::event::PollFlags;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -127,7 +129,7 @@ impl Worker {
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) for a number that is no signal, [`ForeignHandle`](ErrorKind::ForeignHandle) in a fork
-    /// of the program, [`System`](ErrorKind::System) if the kernel refuses, [`Unsupported`](ErrorKind::Unsupported) without pidfds, where nobody else can send it safely (templates of Perl cannot).
+    /// of the program, [`System`](ErrorKind::System) if the kernel refuses (EPERM also if this program has given up rights that its template has), [`Unsupported`](ErrorKind::Unsupported) without pidfds, where nobody else can send it safely (templates of Perl cannot).
     pub fn signal(&self, signal: i32) -> Result<()> {
         self.life.signal_numbered(signal)
     }
@@ -138,33 +140,6 @@ impl Worker {
     /// As [`signal`](Worker::signal).
     pub fn kill(&self) -> Result<()> {
         self.life.signal(Signal::KILL)
-    }
-}
-
-/// Kills a process when its handle is dropped, if that was asked for.
-#[derive(Debug)]
-pub(crate) struct KillOnDrop(Option<Arc<Lifeline>>);
-
-impl KillOnDrop {
-    pub(crate) fn new(kill: bool, life: &Arc<Lifeline>) -> Self {
-        KillOnDrop(kill.then(|| Arc::clone(life)))
-    }
-
-    pub(crate) fn arm(&mut self, life: &Arc<Lifeline>) {
-        // Not a new guard: the old one would kill when it is replaced.
-        self.0 = Some(Arc::clone(life));
-    }
-
-    pub(crate) fn disarm(&mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for KillOnDrop {
-    fn drop(&mut self) {
-        if let Some(life) = &self.0 {
-            let _ = life.signal(Signal::KILL);
-        }
     }
 }
 
@@ -342,9 +317,20 @@ impl Lifeline {
     }
 
     pub(crate) fn signal_numbered(&self, signal: i32) -> Result<()> {
-        let signal = Signal::from_named_raw(signal)
-            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "signal", format!("{signal} is no signal")))?;
+        let signal = Signal::from_named_raw(signal).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidInput, "signal", format!("{signal} is none that can be sent"))
+        })?;
         self.signal(signal)
+    }
+
+    /// Also if this program has given up the right to: its template has it still.
+    pub(crate) fn kill_by_whoever_may(&self) {
+        let denied = |error: &Error| error.raw_os_error() == Some(Errno::PERM.raw_os_error());
+        if let (Err(error), Some((line, id))) = (self.signal(Signal::KILL), &self.line)
+            && denied(&error)
+        {
+            let _ = line.signal(*id, Signal::KILL.as_raw());
+        }
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> Result<()> {

@@ -16,6 +16,7 @@ super::cases![
     a_caller_that_dropped_capabilities_starts_programs_without_them,
     a_template_with_the_rights_that_were_dropped_ends,
     a_program_with_more_rights_is_waited_for_but_not_killed,
+    a_program_with_more_rights_is_killed_when_its_handle_is_dropped,
     a_thread_that_dropped_its_user_is_the_only_one_that_starts_programs_so,
     a_thread_that_can_gain_no_privileges_is_the_only_one_that_starts_programs_so,
 ];
@@ -204,6 +205,22 @@ fn a_program_with_more_rights_is_waited_for_but_not_killed(_: &Path) -> Seen {
         let seen = format!("{} {} {}", shown(child.try_wait()), shown(child.kill()), shown(child.wait()));
         set_users(0, 0);
         seen
+    }
+}
+
+/// Its template still has the right.
+fn a_program_with_more_rights_is_killed_when_its_handle_is_dropped(_: &Path) -> Seen {
+    use anyfork_tests::{LONG, lives, within};
+    if !is_root() {
+        return skipped(ROOT_NEEDED);
+    }
+    alone! {
+        let child = Command::new("sleep").arg("60").kill_on_drop(true).spawn().unwrap();
+        let pid = child.id();
+        set_users(NOBODY, 0);
+        drop(child);
+        set_users(0, 0);
+        within(LONG, "its end", || (!lives(pid)).then_some("killed".to_owned()))
     }
 }
 

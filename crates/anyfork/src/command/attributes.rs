@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::limit::Limit;
 use crate::namespace::Namespaces;
 use crate::sys::stdio::{duplicate, open};
-use rustix::fs::OFlags;
+use rustix::fs::{Access, AtFlags, OFlags};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
@@ -87,9 +87,14 @@ impl Command {
     pub fn cgroup(&mut self, directory: impl AsRef<Path>) -> &mut Self {
         let path = directory.as_ref();
         match open(path, OFlags::PATH | OFlags::DIRECTORY) {
-            Ok(directory) => {
+            Ok(directory)
+                if rustix::fs::accessat(&directory, "cgroup.procs", Access::EXISTS, AtFlags::empty()).is_ok() =>
+            {
                 self.attributes.cgroup = Some(directory);
                 self
+            }
+            Ok(_) => {
+                self.keep(Error::new(ErrorKind::InvalidInput, format!("cgroup {path:?}"), "it is no control group"))
             }
             Err(errno) => self.keep(Error::system(format!("cgroup {path:?}"), errno)),
         }
@@ -140,6 +145,9 @@ impl Command {
 
     /// Sets the nice value, from -20 to 19: setpriority(2). Below the present one needs a privilege.
     pub fn nice(&mut self, nice: i32) -> &mut Self {
+        if !(-20..20).contains(&nice) {
+            return self.invalid("nice", format!("{nice} is not between -20 and 19"));
+        }
         self.attributes.nice = Some(nice);
         self
     }
@@ -165,7 +173,7 @@ impl Command {
         self
     }
 
-    /// The umask of the program, instead of the caller's at the time of the start.
+    /// The umask of the program, instead of the caller's at the time of the start. Only the bits of 0777 count: umask(2).
     pub fn umask(&mut self, mask: u32) -> &mut Self {
         self.attributes.umask = Some(mask & 0o777);
         self
