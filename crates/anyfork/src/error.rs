@@ -44,7 +44,7 @@ pub enum ErrorKind {
     AmbiguousEntry,
     /// The inputs do not fit the entry's parameters: number, order or type.
     Inputs,
-    /// An entry run by `call` returned an error or panicked. The process is gone.
+    /// An entry run by `call` returned an error or panicked. The process is gone. (With `panic = "abort"` a panic is [`ProcessGone`](ErrorKind::ProcessGone).)
     Preparation,
     /// A module cannot be loaded: a shared library, a Python or a Perl module. The process is gone. [`Error::io_kind`] is `NotFound` if there is none of that name.
     Load,

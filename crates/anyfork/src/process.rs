@@ -193,7 +193,7 @@ impl<S: Server> Process<S> {
 
     /// How long a start may take, from the moment that `run`, `start` or `template` has given its orders: 30 s if not set. Measured by the monotonic clock.
     ///
-    /// When it passes, the start fails with [`Deadline`](ErrorKind::Deadline), and the process never enters its entry,
+    /// When it passes before the process has answered, the start fails with [`Deadline`](ErrorKind::Deadline), and the process never enters its entry,
     /// however late its template wakes up.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = deadline;

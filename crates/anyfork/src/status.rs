@@ -37,7 +37,7 @@ impl ExitStatus {
         self.raw.success()
     }
 
-    /// The exit code, if the process ended by itself. A panic in an entry is 101, an error that it returned 1.
+    /// The exit code, if the process ended by itself. A panic in an entry is 101 (with `panic = "abort"` the signal is SIGABRT), an error that it returned 1.
     pub fn code(&self) -> Option<i32> {
         self.raw.code()
     }
