@@ -79,8 +79,10 @@ pub(crate) fn a_deadline_is_kept_while_the_template_is_stopped<S: Subject>() {
 
 pub(crate) fn an_immediate_deadline_starts_nothing<S: Subject>() {
     let template = S::template();
+    stop(template.pid());
     let error = template.fork().deadline(Duration::ZERO).run(S::name("park")).map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline);
+    signal(template.pid(), Signal::CONT);
     assert!(wait_until(LONG, || children(template.pid()).is_empty()));
     let (worker, _) = park::<S>(template.fork().deadline(Duration::MAX));
     release(&worker, 1);

@@ -137,9 +137,11 @@ fn an_entry_that_is_not_there_is_named() {
 #[test]
 fn an_entry_that_exits_is_an_error_and_not_a_program_that_has_ended() {
     let template = Process::new().template().unwrap();
-    let text = r#"start "true": the process ended before it was ready"#;
-    comes_back(&template, |command| command.pre_exec_entry(exits, [""; 0]), ErrorKind::ProcessGone, text);
-    comes_back(&template, |command| command.pre_exec_entry(aborts, [""; 0]), ErrorKind::ProcessGone, text);
+    let text = |entry| {
+        format!(r#"start "true", prepared by attributes::entry::{entry}: the process ended before it was ready"#)
+    };
+    comes_back(&template, |command| command.pre_exec_entry(exits, [""; 0]), ErrorKind::ProcessGone, &text("exits"));
+    comes_back(&template, |command| command.pre_exec_entry(aborts, [""; 0]), ErrorKind::ProcessGone, &text("aborts"));
 }
 
 #[anyfork::entry]

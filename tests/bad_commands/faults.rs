@@ -40,8 +40,10 @@ fn deadline_is_kept(template: u32, command: &dyn Fn() -> Command) {
         let begin = Instant::now();
         let error = late.deadline(Duration::from_millis(100)).spawn().map(|child| child.id()).unwrap_err();
         let took = begin.elapsed();
-        let text = r#"start "sh": the deadline passed; the process was given up and will not start"#;
-        assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Deadline, text));
+        assert_eq!(error.kind(), ErrorKind::Deadline);
+        let text = error.to_string();
+        assert!(text.starts_with(r#"start "sh""#), "{text}");
+        assert!(text.ends_with(": the deadline passed; the process was given up and will not start"), "{text}");
         assert_eq!((error.io_kind(), error.raw_os_error()), (std::io::ErrorKind::TimedOut, None));
         assert!((100..2000).contains(&took.as_millis()), "{took:?}");
         nothing_was_started(template, command, &witness);
@@ -98,7 +100,7 @@ fn a_killed_template_fails_what_is_in_flight() {
         let error = starting.wait().map(|child| child.id()).unwrap_err();
         let kinds = [ErrorKind::TemplateGone, ErrorKind::ProcessGone];
         assert!(kinds.contains(&error.kind()), "{error:?}");
-        assert!(error.to_string().starts_with(r#"start "sh": "#), "{error}");
+        assert!(error.to_string().starts_with(r#"start "sh""#), "{error}");
     }
     let error = template.command("true").spawn().map(|child| child.id()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TemplateGone, "{error}");

@@ -40,6 +40,7 @@ fn however_a_preparation_ends_its_process_that_is_one_error() {
             let is_late = kind == GONE && text.ends_with("ended before it was ready");
             assert_eq!(error.kind(), kind, "{way}: {error}");
             assert!(is_late || texts.iter().any(|part| text.contains(part)), "{way}: {error}");
+            assert!(text.contains("faults::preparations::end"), "{way}: {error}");
         }
         assert!(wait_until(SOON, || children(template.pid()).is_empty()), "{way}");
     }
@@ -66,6 +67,10 @@ fn a_process_that_is_stuck_at_a_lock_of_its_template_ends_by_its_deadline() {
     let stuck = template.fork().call(lock, NO_ARGS).deadline(Duration::from_millis(200));
     let error = stuck.run(super::nothing).map(|worker| worker.pid()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadline, "{error}");
+    assert!(
+        error.to_string().starts_with("start faults::nothing, prepared by faults::preparations::lock: "),
+        "{error}"
+    );
     assert!(begin.elapsed() < LONG);
     let worker = template.fork().run(lock).unwrap();
     assert_eq!(worker.wait_timeout(Duration::from_millis(20)).unwrap(), None);

@@ -21,7 +21,7 @@ fn one_that_hangs_ends_by_the_deadline() {
     let hangs = small(&["-DHANGS"]);
     let start = Instant::now();
     let error = refused_process(&template, template.fork().load(&*hangs).deadline(Duration::from_millis(300)));
-    check(&error, ErrorKind::Deadline, &["make a template: the deadline passed"]);
+    check(&error, ErrorKind::Deadline, &["make a template, prepared by /", "the deadline passed"]);
     assert!((300..3000).contains(&start.elapsed().as_millis()), "{:?}", start.elapsed());
     let error = template.fork().load(&*hangs).deadline(Duration::from_millis(100)).run("small::answer").unwrap_err();
     check(&error, ErrorKind::Deadline, &["start small::answer"]);

@@ -80,6 +80,7 @@ impl<S: Server> Process<S> {
                 return Err(Error::new(ErrorKind::InvalidInput, "load", "a module's name is at most 4096 bytes"));
             }
             if self.error.is_none() {
+                self.prepared.push(named(&order));
                 self.orders.push(&order, files);
                 self.launch(true)?;
             }
@@ -90,6 +91,17 @@ impl<S: Server> Process<S> {
         }
         self
     }
+}
+
+/// What a step is called in errors of those who do not hear what became of it.
+fn named(order: &Order<'_>) -> String {
+    let name = match *order {
+        Order::Call { entry, .. } => entry,
+        Order::Load { name: b"", path } => path,
+        Order::Load { name, .. } => name,
+        _ => b"code",
+    };
+    String::from_utf8_lossy(name).into_owned()
 }
 
 impl Process<Native> {

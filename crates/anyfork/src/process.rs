@@ -65,6 +65,8 @@ pub struct Process<S: Server = Native> {
     pub(crate) orders: Outbox,
     pub(crate) options: Options,
     pub(crate) launched: Option<Launched>,
+    /// The names of the steps that it has been sent off with.
+    pub(crate) prepared: Vec<String>,
     /// Of a template that may be restarted: what has been sent so far.
     pub(crate) recipe: Option<Box<Recipe>>,
     /// Where the caller's trace is.
@@ -117,7 +119,17 @@ impl<S: Server> Process<S> {
     pub(crate) fn of(origin: Origin) -> Self {
         let options = Options::new(Role::Free);
         let (orders, server) = (Outbox::new(S::DIALECT), PhantomData);
-        Process { origin, orders, options, launched: None, recipe: None, context: None, error: None, server }
+        Process {
+            origin,
+            orders,
+            options,
+            launched: None,
+            prepared: Vec::new(),
+            recipe: None,
+            context: None,
+            error: None,
+            server,
+        }
     }
 
     /// Adds an argument: any octets, also none, also with NULs. Numbers are written in decimal.
@@ -284,7 +296,10 @@ impl<S: Server> Process<S> {
         now.checked_add(self.options.deadline).unwrap_or(now + DEFAULT_DEADLINE)
     }
 
-    fn finish<T: Started>(mut self, parts: T::Parts, what: String) -> Starting<T> {
+    fn finish<T: Started>(mut self, parts: T::Parts, mut what: String) -> Starting<T> {
+        if !self.prepared.is_empty() {
+            what += &format!(", prepared by {}", self.prepared.join(", "));
+        }
         let launched = self.take_launched(false);
         Starting::new(launched, parts, self.options, what)
     }

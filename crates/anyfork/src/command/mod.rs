@@ -282,7 +282,10 @@ impl Command {
     }
 
     fn start_with(&mut self, defaults: [&stdio::Kind; 3]) -> Starting<Child> {
-        let what = format!("start {:?}", self.program);
+        let mut what = format!("start {:?}", self.program);
+        if let Some((entry, _)) = &self.attributes.entry {
+            what += &format!(", prepared by {entry}");
+        }
         match self.order(defaults) {
             Ok((launched, parts)) => Starting::new(Ok(launched), parts, self.options, what),
             Err(error) => Starting::failed(error, self.options, what),
