@@ -190,7 +190,7 @@ impl Command {
 
     /// Runs the program in a new pseudoterminal of this size, pty(7): it leads a new session whose controlling terminal that is, and has it as
     /// standard input, output and error, as far as they are not set otherwise. [`Child::pty`](crate::Child::pty) is the other side. It must be read: a
-    /// program waits when its terminal takes no more. [`status`](Command::status) and [`output`](Command::output) would not read it, and fail, unless standard output and error are set otherwise.
+    /// program waits when its terminal takes no more. [`status`](Command::status) and [`output`](Command::output) would not read it, and fail, unless standard output and error are set otherwise. See [`Pty`](crate::Pty).
     pub fn pty(&mut self, size: PtySize) -> &mut Self {
         self.pty = Some(size);
         self
@@ -209,6 +209,23 @@ impl Command {
     }
 
     /// Whether the program is killed when this one ends, however it ends. Set-user-ID programs escape from that: the kernel forgets it.
+    ///
+    /// ```
+    /// # use std::io::Read;
+    /// #[anyfork::entry]
+    /// fn crash(socket: std::os::unix::net::UnixStream) {
+    ///     let mut command = anyfork::Command::new("sh");
+    ///     command.args(["-c", "sleep 1; echo alive"]).stdout(socket).die_with_owner(true).spawn().unwrap();
+    ///     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let owner = anyfork::Process::new().blocking_socket(true).run(crash)?;
+    /// assert_eq!(owner.wait()?.signal(), Some(libc::SIGKILL));
+    /// assert_eq!(owner.socket().read(&mut [0])?, 0); // end-of-file: nobody has the other end
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn die_with_owner(&mut self, die: bool) -> &mut Self {
         self.options.role = if die { Role::Bound } else { Role::Free };
         self
