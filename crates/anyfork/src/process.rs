@@ -102,6 +102,18 @@ impl Process<Native> {
     /// subscriber is there, it is the span in which the process is started.
     ///
     /// At most 4,096 bytes. With the feature `tracing`.
+    ///
+    /// ```
+    /// #[anyfork::entry]
+    /// fn work() {
+    ///     assert_eq!(anyfork::trace_context(), Some("request 7"));
+    /// }
+    ///
+    /// # fn main() -> anyfork::Result<()> {
+    /// assert!(anyfork::Process::new().trace_context("request 7").run(work)?.wait()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tracing")]
     pub fn trace_context(mut self, context: impl Into<String>) -> Self {
         let context = context.into();
@@ -191,6 +203,16 @@ impl<S: Server> Process<S> {
     ///
     /// When it passes, the start fails with [`Deadline`](ErrorKind::Deadline), and the process never enters its entry,
     /// however late its template wakes up.
+    ///
+    /// ```
+    /// # fn main() -> anyfork::Result<()> {
+    /// # #[anyfork::entry] fn hang() { std::thread::sleep(std::time::Duration::from_secs(60)) }
+    /// let limit = std::time::Duration::from_millis(100);
+    /// let error = anyfork::Process::new().deadline(limit).call(hang, anyfork::NO_ARGS).template().unwrap_err();
+    /// assert_eq!(error.kind(), anyfork::ErrorKind::Deadline);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.options.deadline = deadline;
         self
@@ -200,7 +222,7 @@ impl<S: Server> Process<S> {
     /// end-of-file on its socket.
     ///
     /// Such a process is killed also if its template is killed, as nobody would be left to watch over it. A template that was dropped stays
-    /// until such workers of it have ended.
+    /// until such workers of it have ended. As [`Command::die_with_owner`](crate::Command::die_with_owner).
     pub fn die_with_owner(mut self, die: bool) -> Self
     where
         S: Binds,
@@ -210,6 +232,17 @@ impl<S: Server> Process<S> {
     }
 
     /// Whether dropping the [`Worker`] kills it (SIGKILL).
+    ///
+    /// ```
+    /// # fn main() -> anyfork::Result<()> {
+    /// # #[anyfork::entry] fn hang() { std::thread::sleep(std::time::Duration::from_secs(60)) }
+    /// let worker = anyfork::Process::new().kill_on_drop(true).run(hang)?;
+    /// let exited = worker.exited();
+    /// drop(worker);
+    /// assert_eq!(exited.wait()?.signal(), Some(libc::SIGKILL));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn kill_on_drop(mut self, kill: bool) -> Self {
         self.options.kill_on_drop = kill;
         self
