@@ -22,7 +22,8 @@ use std::time::{Duration, Instant};
 /// A program that was started by a [`Command`](crate::Command): as [`std::process::Child`], and more.
 ///
 /// **Dropping** it closes its pipes and nothing else: the program goes on; with [`kill_on_drop`](crate::Command::kill_on_drop) it is killed. No zombie stays in
-/// either case. In a fork of the program that made it a `Child` is inert: its methods fail.
+/// either case. In a fork of the program that made it a `Child` is inert: its methods fail. Only [`wait`](Child::wait), [`wait_timeout`](Child::wait_timeout), [`wait_with_output`](Child::wait_with_output) and
+/// [`kill_tree`](Child::kill_tree) block.
 ///
 /// ```
 /// # fn main() -> anyfork::Result<()> {
@@ -116,7 +117,7 @@ impl Child {
         self.life.wait_for_ever()
     }
 
-    /// Waits at most that long. `None`: the program still runs. Its standard input stays open.
+    /// Waits at most that long. Blocks. `None`: the program still runs. Its standard input stays open.
     ///
     /// # Errors
     /// As [`wait`](Child::wait).
@@ -169,7 +170,7 @@ impl Child {
         self.life.signal(Signal::KILL)
     }
 
-    /// Kills the program and all that it has started, and returns when none of them is left (a few milliseconds, 10 s at the longest).
+    /// Kills the program and all that it has started, and returns when none of them is left. Blocks (a few milliseconds, 10 s at the longest).
     ///
     /// - With [`cgroup`](crate::Command::cgroup): all processes of that control group and those below it, whoever started them. Give each program a group of its own, and nothing escapes.
     /// - Otherwise: its descendants; if it leads a [session](crate::Command::setsid) or a [process group](crate::Command::process_group) also those processes in

@@ -25,7 +25,7 @@ pub(crate) use stdio::Pipes;
 pub use stdio::Stdio;
 
 /// An external program that is started by a template, not by this program: with the face of [`std::process::Command`], in the same time from a
-/// program of 8 GB with a hundred threads as from a small one, whatever is asked for.
+/// program of 8 GB with a hundred threads as from a small one, whatever is asked for. Nothing blocks, and nothing is started, before [`spawn`](Command::spawn), [`start`](Command::start) and the like.
 ///
 /// ```
 /// use anyfork::{Command, Limit, Stdio};
