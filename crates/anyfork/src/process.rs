@@ -206,7 +206,7 @@ impl<S: Server> Process<S> {
     ///
     /// ```
     /// # fn main() -> anyfork::Result<()> {
-    /// # #[anyfork::entry] fn hang() { std::thread::sleep(std::time::Duration::from_secs(60)) }
+    /// # #[anyfork::entry] fn hang() { std::thread::sleep(std::time::Duration::from_secs(5)) }
     /// let limit = std::time::Duration::from_millis(100);
     /// let error = anyfork::Process::new().deadline(limit).call(hang, anyfork::NO_ARGS).template().unwrap_err();
     /// assert_eq!(error.kind(), anyfork::ErrorKind::Deadline);
@@ -235,7 +235,7 @@ impl<S: Server> Process<S> {
     ///
     /// ```
     /// # fn main() -> anyfork::Result<()> {
-    /// # #[anyfork::entry] fn hang() { std::thread::sleep(std::time::Duration::from_secs(60)) }
+    /// # #[anyfork::entry] fn hang() { std::thread::sleep(std::time::Duration::from_secs(5)) }
     /// let worker = anyfork::Process::new().kill_on_drop(true).run(hang)?;
     /// let exited = worker.exited();
     /// drop(worker);
