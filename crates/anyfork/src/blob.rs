@@ -11,10 +11,15 @@ use std::os::fd::OwnedFd;
 ///
 /// ```
 /// #[anyfork::entry]
-/// fn checksum(data: anyfork::Blob) {
-///     let sum: u64 = data.iter().map(|byte| u64::from(*byte)).sum();
-///     println!("{sum}");
+/// fn check(data: anyfork::Blob, sum: u64) {
+///     assert_eq!(data.iter().map(|byte| u64::from(*byte)).sum::<u64>(), sum);
 /// }
+///
+/// # fn main() -> anyfork::Result<()> {
+/// let data = vec![7; 1 << 20];
+/// assert!(anyfork::Process::new().arg(data).arg(7 << 20).run(check)?.wait()?.success());
+/// # Ok(())
+/// # }
 /// ```
 pub struct Blob(Octets);
 

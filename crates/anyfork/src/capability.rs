@@ -3,6 +3,19 @@
 use std::ops::BitOr;
 
 /// A set of capabilities, capabilities(7): `Capabilities::NET_BIND_SERVICE | Capabilities::CHOWN`.
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// use anyfork::{Capabilities, Command};
+/// let kept = Capabilities::NET_BIND_SERVICE | Capabilities::CHOWN;
+/// let result = Command::new("grep").args(["CapEff", "/proc/self/status"]).keep_capabilities(kept).output();
+/// match result {
+///     Ok(output) => assert_eq!(output.stdout, format!("CapEff:\t{:016x}\n", kept.bits()).as_bytes()),
+///     Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EPERM)), // without CAP_SETPCAP
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Capabilities(u64);
 

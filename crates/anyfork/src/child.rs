@@ -23,7 +23,18 @@ use std::time::{Duration, Instant};
 /// A program that was started by a [`Command`](crate::Command): as [`std::process::Child`], and more.
 ///
 /// **Dropping** it closes its pipes and nothing else: the program goes on; with [`kill_on_drop`](crate::Command::kill_on_drop) it is killed. No zombie stays in
-/// either case. In a fork of the program that made it a `Child` is inert: its methods fail.
+/// either case. In a fork of the program that made it a `Child` is inert: its methods fail. Only [`wait`](Child::wait), [`wait_timeout`](Child::wait_timeout), [`wait_with_output`](Child::wait_with_output) and
+/// [`kill_tree`](Child::kill_tree) block.
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// let mut child = anyfork::Command::new("sleep").arg("60").spawn()?;
+/// assert!(child.try_wait()?.is_none());
+/// child.signal(libc::SIGTERM)?;
+/// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Child {
     /// Its standard input, if that was [`piped`](crate::Stdio::piped).
@@ -50,6 +61,15 @@ pub struct Parts {
 }
 
 /// How a program ended, and what it wrote: as [`std::process::Output`].
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// let output = anyfork::Command::new("sh").args(["-c", "echo done; echo but >&2; exit 3"]).output()?;
+/// assert_eq!((&*output.stdout, &*output.stderr), (&b"done\n"[..], &b"but\n"[..]));
+/// assert_eq!(output.status.code(), Some(3));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Output {
@@ -98,7 +118,7 @@ impl Child {
         self.life.wait_for_ever()
     }
 
-    /// Waits at most that long. `None`: the program still runs. Its standard input stays open.
+    /// Waits at most that long. Blocks. `None`: the program still runs. Its standard input stays open.
     ///
     /// # Errors
     /// As [`wait`](Child::wait).
@@ -151,7 +171,7 @@ impl Child {
         self.life.signal(Signal::KILL)
     }
 
-    /// Kills the program and all that it has started, and returns when none of them is left (a few milliseconds, 10 s at the longest).
+    /// Kills the program and all that it has started, and returns when none of them is left. Blocks (a few milliseconds, 10 s at the longest).
     ///
     /// - With [`cgroup`](crate::Command::cgroup): all processes of that control group and those below it, whoever started them. Give each program a group of its own, and nothing escapes.
     /// - Otherwise: its descendants; if it leads a [session](crate::Command::setsid) or a [process group](crate::Command::process_group) also those processes in
@@ -160,6 +180,18 @@ impl Child {
     ///   Even so, those that fork and end every few milliseconds outside of the group may be missed: a control group holds them.
     ///
     /// After that, [`wait`](Child::wait) tells how the program itself ended.
+    ///
+    /// ```
+    /// # fn main() -> anyfork::Result<()> {
+    /// # use anyfork::{Command, Stdio};
+    /// let script = "(sleep 1; echo alive) & wait";
+    /// let child = Command::new("sh").args(["-c", script]).stdout(Stdio::piped()).setsid(true).spawn()?;
+    /// child.kill_tree()?;
+    /// let output = child.wait_with_output()?; // at once: nobody has the pipe any more
+    /// assert_eq!((output.status.signal(), &*output.stdout), (Some(libc::SIGKILL), &b""[..]));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`System`](ErrorKind::System) if the kernel refuses (a process of another user: the others are killed), [`Deadline`](ErrorKind::Deadline) if some are still there after
@@ -170,7 +202,7 @@ impl Child {
     }
 
     /// As [`kill_tree`](Child::kill_tree), as a value that an event loop can wait for. What can be found at once is stopped at the first question. Each question reads `/proc` as far as the tree
-    /// goes, and blocks for nothing else.
+    /// goes, and blocks for nothing else. See [`Killing`].
     pub fn start_kill_tree(&self) -> Killing {
         let cgroup = self.cgroup.as_ref().map(duplicate).transpose();
         let cgroup = cgroup.map_err(|errno| Error::system("kill_tree", errno));

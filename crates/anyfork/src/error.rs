@@ -33,6 +33,19 @@ struct Repr {
 }
 
 /// The sort of an [`Error`], for programs that decide by it.
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// use anyfork::ErrorKind;
+/// let error = anyfork::Command::new("/nope").spawn().unwrap_err();
+/// match error.kind() {
+///     ErrorKind::System => assert_eq!(error.io_kind(), std::io::ErrorKind::NotFound),
+///     ErrorKind::Deadline | ErrorKind::TemplateGone => {} // it may be tried again
+///     _ => return Err(error),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

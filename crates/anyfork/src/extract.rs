@@ -35,9 +35,14 @@ use std::str::FromStr;
 /// }
 ///
 /// #[anyfork::entry]
-/// fn sum(range: Range) {
-///     println!("{}", (range.0..range.1).sum::<u32>());
+/// fn sum(range: Range, expected: u32) {
+///     assert_eq!((range.0..range.1).sum::<u32>(), expected);
 /// }
+///
+/// # fn main() -> anyfork::Result<()> {
+/// assert!(anyfork::Process::new().args([1, 4, 6]).run(sum)?.wait()?.success());
+/// # Ok(())
+/// # }
 /// ```
 pub trait Extract: Sized {
     /// Takes what the parameter needs.

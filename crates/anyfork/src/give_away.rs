@@ -19,6 +19,27 @@ impl Process<Native> {
     /// The process stays a child of its template; its exit status can be had there only as far as the kernel tells it to
     /// everybody (Linux 6.15).
     ///
+    /// ```
+    /// # use {std::io::Write, std::os::fd::OwnedFd};
+    /// #[anyfork::entry]
+    /// fn greet(mut output: std::fs::File, name: String) -> std::io::Result<()> {
+    ///     write!(output, "hello {name}")
+    /// }
+    ///
+    /// #[anyfork::entry]
+    /// fn other_program(process: OwnedFd) -> anyfork::Result<()> {
+    ///     anyfork::Process::from_fd(process)?.arg("Ada").run(greet).map(drop)
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (reader, writer) = std::io::pipe()?;
+    /// let process = anyfork::Process::new().fd(writer).into_fd()?;
+    /// anyfork::Process::new().fd(process).run(other_program)?;
+    /// assert_eq!(std::io::read_to_string(reader)?, "hello Ada");
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// What went wrong so far, or [`Deadline`](ErrorKind::Deadline).
     pub fn into_fd(mut self) -> Result<OwnedFd> {
@@ -40,7 +61,7 @@ impl Process<Native> {
         launched.into_socket().ok_or_else(|| Error::new(ErrorKind::ProcessGone, step, ""))
     }
 
-    /// Takes up a process that another one gave away with [`into_fd`](Process::into_fd). (AnyEvent::Fork's `new_from_fh`.)
+    /// Takes up a process that another one gave away with [`into_fd`](Process::into_fd). (AnyEvent::Fork's `new_from_fh`.) Does not block. The descriptor becomes the process's socket; after an error it is closed.
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if the descriptor is no connected Unix stream socket.
@@ -57,6 +78,22 @@ impl Template<Native> {
     /// Does not block. The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
     /// everybody (Linux 6.15). Templates that were forked from it before are still this program's. If nobody takes the descriptor up and it is closed, the template ends.
     /// Its [recipe](Process::restarts), if it has one, does not go along.
+    ///
+    /// ```
+    /// # #[anyfork::entry] fn work() {}
+    /// #[anyfork::entry]
+    /// fn other_program(template: std::os::fd::OwnedFd) -> anyfork::Result<()> {
+    ///     let template = anyfork::Template::from_fd(template)?;
+    ///     assert!(template.fork().run(work)?.wait()?.success());
+    ///     Ok(())
+    /// }
+    ///
+    /// # fn main() -> anyfork::Result<()> {
+    /// let template = anyfork::Process::new().template()?.into_fd()?;
+    /// assert!(anyfork::Process::new().fd(template).run(other_program)?.wait()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`System`](ErrorKind::System) if the descriptor cannot be duplicated, [`ForeignHandle`](ErrorKind::ForeignHandle) in a

@@ -49,6 +49,7 @@ impl fmt::Display for Shown<'_> {
 ///
 /// #[anyfork::entry]
 /// fn list(inputs: Inputs) {
+///     assert_eq!(inputs.len(), 2);
 ///     for input in inputs {
 ///         match input {
 ///             Input::Arg(octets) => println!("{} bytes", octets.len()),
@@ -57,6 +58,12 @@ impl fmt::Display for Shown<'_> {
 ///         }
 ///     }
 /// }
+///
+/// # fn main() -> anyfork::Result<()> {
+/// let worker = anyfork::Process::new().arg("a").fd(std::io::stderr()).run(list)?;
+/// assert!(worker.wait()?.success());
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Inputs {

@@ -36,6 +36,7 @@ mod maker;
 mod modules;
 mod mutant;
 mod namespace;
+mod options;
 mod origin;
 mod outcome;
 mod pending;
@@ -66,7 +67,6 @@ mod wire;
 mod worker;
 
 pub use allowed::env_allow;
-pub use anyfork_macros::{after_fork, entry};
 pub use argument::ToArg;
 pub use blob::Blob;
 pub use capability::Capabilities;
@@ -99,6 +99,51 @@ pub use template::Template;
 pub use trace::context as trace_context;
 pub use tree::Killing;
 pub use worker::Worker;
+
+/// Has each new process do something of its own first.
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// static SEED: AtomicU32 = AtomicU32::new(0);
+///
+/// #[anyfork::after_fork]
+/// fn reseed() {
+///     SEED.store(std::process::id(), Ordering::Relaxed);
+/// }
+///
+/// #[anyfork::entry]
+/// fn draw() {
+///     assert_eq!(SEED.load(Ordering::Relaxed), std::process::id());
+/// }
+///
+/// # fn main() -> anyfork::Result<()> {
+/// let template = anyfork::Process::new().template()?;
+/// assert!(template.fork().run(draw)?.wait()?.success());
+/// # Ok(())
+/// # }
+/// ```
+pub use anyfork_macros::after_fork;
+
+/// Makes a function one that a new process can run.
+///
+/// ```
+/// use std::io::{PipeWriter, Write};
+///
+/// #[anyfork::entry]
+/// fn join(mut output: PipeWriter, separator: char, words: Vec<String>) -> std::io::Result<()> {
+///     output.write_all(words.join(&separator.to_string()).as_bytes())
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (reader, writer) = std::io::pipe()?;
+/// let worker = anyfork::Process::new().fd(writer).arg('-').args(["a", "b", "c"]).run(join)?;
+/// assert_eq!(std::io::read_to_string(reader)?, "a-b-c");
+/// assert!(worker.wait()?.success());
+/// # Ok(())
+/// # }
+/// ```
+pub use anyfork_macros::entry;
 
 /// Makes a library a module: one that [`Process::load`] can bring into a process. Stands once in a crate of the type `cdylib`:
 ///

@@ -1,6 +1,18 @@
 //! Resources that a process may be limited in: getrlimit(2).
 
 /// A resource of getrlimit(2), for [`Command::rlimit`](crate::Command::rlimit). Sizes are in bytes, times in seconds unless it says otherwise.
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// use anyfork::{Command, Limit};
+/// let memory = 64 << 20; // `tail` would take in the whole line
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "head -c 200000000 /dev/zero | tail"]).rlimit(Limit::As, memory, memory);
+/// let output = command.output()?;
+/// assert!(!output.status.success());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Limit {

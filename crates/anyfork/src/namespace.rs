@@ -3,6 +3,19 @@
 use std::ops::BitOr;
 
 /// A set of new namespaces for a program, namespaces(7): `Namespaces::USER | Namespaces::PID`.
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// use anyfork::{Command, ErrorKind, Namespaces};
+/// let mut command = Command::new("sh");
+/// command.args(["-c", "id -u; echo $$"]).namespaces(Namespaces::USER | Namespaces::PID);
+/// match command.output() {
+///     Ok(output) => assert_eq!(output.stdout, b"0\n1\n"), // root, and the first of all processes
+///     Err(error) => assert_eq!(error.kind(), ErrorKind::System), // this system does not let its users do it
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Namespaces(u32);
 

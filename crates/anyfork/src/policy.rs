@@ -17,7 +17,18 @@ pub enum Policy {
 
 static NEVER: AtomicBool = AtomicBool::new(false);
 
-/// Sets the policy of this program. It holds from now on, in all its threads.
+/// Sets the policy of this program. It holds from now on, in all its threads. Does not block, and starts nothing.
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// # #[anyfork::entry] fn work() {}
+/// anyfork::set_policy(anyfork::Policy::NeverFork);
+/// assert!(anyfork::Process::new().run(work)?.wait()?.success()); // the default template forks, not this program
+/// let error = anyfork::template_here().unwrap_err();
+/// assert_eq!(error.kind(), anyfork::ErrorKind::Unsupported);
+/// # Ok(())
+/// # }
+/// ```
 pub fn set_policy(policy: Policy) {
     NEVER.store(policy == Policy::NeverFork, Ordering::Relaxed);
 }

@@ -17,6 +17,20 @@ impl<S: Server> Process<S> {
     /// that are queued, and no socket. If it returns an error or panics, the process ends, and [`run`](Process::run) or [`template`](Process::template) fail with
     /// [`Preparation`](ErrorKind::Preparation) and its message. What it opens and leaves open stays open in the process
     /// and in all its forks.
+    ///
+    /// ```
+    /// #[anyfork::entry]
+    /// fn load(path: String) -> std::io::Result<()> {
+    ///     std::fs::read(path).map(drop)
+    /// }
+    ///
+    /// # fn main() -> anyfork::Result<()> {
+    /// let error = anyfork::Process::new().call(load, ["/nope"]).template().unwrap_err();
+    /// assert_eq!(error.kind(), anyfork::ErrorKind::Preparation);
+    /// assert!(error.to_string().ends_with("No such file or directory (os error 2)"), "{error}");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn call<By, I>(mut self, entry: impl ToEntry<By>, args: I) -> Self
     where
         S: Runs<By>,

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::origin::Origin;
 use crate::recipe::Recipe;
-use crate::served::{Binds, Native, Runs, Server};
+use crate::served::{Native, Runs, Server};
 use crate::starting::{Options, Started, Starting};
 use crate::sys::memfd;
 use crate::sys::socket;
@@ -104,6 +104,18 @@ impl Process<Native> {
     /// subscriber is there, it is the span in which the process is started.
     ///
     /// At most 4,096 bytes. With the feature `tracing`.
+    ///
+    /// ```
+    /// #[anyfork::entry]
+    /// fn work() {
+    ///     assert_eq!(anyfork::trace_context(), Some("request 7"));
+    /// }
+    ///
+    /// # fn main() -> anyfork::Result<()> {
+    /// assert!(anyfork::Process::new().trace_context("request 7").run(work)?.wait()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "tracing")]
     pub fn trace_context(mut self, context: impl Into<String>) -> Self {
         let context = context.into();
@@ -200,41 +212,6 @@ impl<S: Server> Process<S> {
         } else {
             self.orders.push(&Order::Name(name.as_bytes()), []);
         }
-        self
-    }
-
-    /// How long a start may take, from the moment that `run`, `start` or `template` has given its orders: 30 s if not set. Measured by the monotonic clock.
-    ///
-    /// When it passes before the process has answered, the start fails with [`Deadline`](ErrorKind::Deadline), and the process never enters its entry,
-    /// however late its template wakes up.
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.options.deadline = deadline;
-        self
-    }
-
-    /// Whether the process is killed when the program ends, however it ends. Otherwise it goes on and reads
-    /// end-of-file on its socket.
-    ///
-    /// Such a process is killed also if its template is killed, as nobody would be left to watch over it. A template that was dropped stays
-    /// until such workers of it have ended.
-    pub fn die_with_owner(mut self, die: bool) -> Self
-    where
-        S: Binds,
-    {
-        self.options.role = if die { Role::Bound } else { Role::Free };
-        self
-    }
-
-    /// Whether dropping the [`Worker`] kills it (SIGKILL), also if this program has given up the right to and its template has not.
-    pub fn kill_on_drop(mut self, kill: bool) -> Self {
-        self.options.kill_on_drop = kill;
-        self
-    }
-
-    /// Whether [`Worker::socket`] is in blocking mode in this process. It is non-blocking if nothing is said, and always
-    /// blocking in the worker.
-    pub fn blocking_socket(mut self, blocking: bool) -> Self {
-        self.options.blocking_socket = blocking;
         self
     }
 

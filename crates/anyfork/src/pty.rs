@@ -8,7 +8,7 @@ use rustix::termios::Winsize;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The size of a terminal, in characters.
+/// The size of a terminal, in characters. See [`Pty::resize`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PtySize {
     /// Lines.
@@ -29,6 +29,21 @@ impl Default for PtySize {
 ///
 /// It is blocking. Reading comes to an end (0 bytes) when no process has the terminal open any more. **Dropping** it hangs the terminal up: the
 /// processes in its foreground get SIGHUP.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use anyfork::{Command, PtySize};
+/// use std::io::Write;
+///
+/// let script = "test -t 0 && read name && echo \"hello $name\"";
+/// let mut child = Command::new("sh").args(["-c", script]).pty(PtySize::default()).spawn()?;
+/// let terminal = child.pty.as_mut().unwrap();
+/// terminal.write_all(b"Ada\n")?;
+/// let screen = std::io::read_to_string(terminal)?; // until the program has ended
+/// assert_eq!(screen, "Ada\r\nhello Ada\r\n"); // what is typed is shown, too
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Pty(OwnedFd);
 
@@ -44,7 +59,20 @@ pub(crate) fn open(size: PtySize) -> io::Result<(Pty, OwnedFd)> {
 }
 
 impl Pty {
-    /// Changes the size; the processes in the foreground get SIGWINCH.
+    /// Changes the size; the processes in the foreground get SIGWINCH. Does not block.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use anyfork::{Command, PtySize};
+    /// # use std::io::Write;
+    /// let mut child = Command::new("sh").args(["-c", "read go; stty size"]).pty(PtySize::default()).spawn()?;
+    /// let terminal = child.pty.as_mut().unwrap();
+    /// terminal.resize(PtySize { rows: 50, columns: 132 })?;
+    /// terminal.write_all(b"\n")?;
+    /// assert!(std::io::read_to_string(terminal)?.ends_with("50 132\r\n"));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`System`](crate::ErrorKind::System) if the kernel refuses.

@@ -9,6 +9,28 @@ use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 /// How a template comes back when it has ended, or is to be replaced: see [`Process::restarts`].
+///
+/// ```
+/// # use {anyfork::{ErrorKind, Process, Restarts}, std::time::Duration};
+/// # #[anyfork::entry] fn work() {}
+///
+/// # fn main() -> anyfork::Result<()> {
+/// let restarts = Restarts::automatic().limit(2).backoff(Duration::from_millis(1)..=Duration::from_millis(10));
+/// let template = Process::new().restarts(restarts).template()?;
+/// let error = loop {
+///     // Somebody kills it again and again.
+///     let _ = rustix::process::pidfd_send_signal(template.pidfd().unwrap(), rustix::process::Signal::KILL);
+///     match template.fork().run(work) {
+///         Err(error) if error.to_string().contains("2 times in a row") => break error,
+///         _ => {}
+///     }
+/// };
+/// assert_eq!(error.kind(), ErrorKind::TemplateGone);
+/// template.restart()?; // when the cause has been found
+/// assert!(template.fork().run(work)?.wait()?.success());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restarts {
     automatic: bool,

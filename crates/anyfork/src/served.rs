@@ -17,6 +17,26 @@ use crate::python::Python;
 /// | exit statuses of forks | yes | yes | of the kernel, Linux 6.15 or newer |
 /// | [`die_with_owner`](crate::Process::die_with_owner) | yes | yes | (does not compile) |
 /// | [`spares`](crate::Template::spares) | yes | yes | (does not compile) |
+///
+/// Code that does not care what serves a process names the verbs that it needs:
+///
+/// ```
+/// use anyfork::{ByPath, NO_ARGS, Python, Runs, Template, Worker};
+///
+/// # #[anyfork::entry] fn work() {}
+/// fn pair<S: Runs<ByPath>>(template: &Template<S>, function: &str) -> anyfork::Result<[Worker; 2]> {
+///     Ok([template.fork().run(function)?, template.fork().run(function)?])
+/// }
+///
+/// # fn main() -> anyfork::Result<()> {
+/// let own = anyfork::Process::new().template()?;
+/// let python = Python::new("python3").eval("def work(socket): pass", NO_ARGS).template()?;
+/// for worker in [pair(&own, work().name())?, pair(&python, "work")?].iter().flatten() {
+///     assert!(worker.wait()?.success());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub trait Server: sealed::Server {}
 
 /// The program itself: a new process runs its entries, and those of modules that it [loads](crate::Process::load).

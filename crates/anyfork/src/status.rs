@@ -9,6 +9,22 @@ use std::time::Duration;
 ///
 /// It is the true status, as the process's parent got it from the kernel; it converts into
 /// [`std::process::ExitStatus`].
+///
+/// ```
+/// #[anyfork::entry]
+/// fn refuse() -> std::process::ExitCode {
+///     78.into()
+/// }
+///
+/// # fn main() -> anyfork::Result<()> {
+/// let worker = anyfork::Process::new().run(refuse)?;
+/// let status = worker.wait()?;
+/// assert_eq!((status.code(), status.signal()), (Some(78), None));
+/// assert_eq!(status.to_string(), "exit status: 78");
+/// let status: std::process::ExitStatus = status.into(); // for code that knows that one
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExitStatus {
     raw: std::process::ExitStatus,
@@ -77,6 +93,20 @@ impl fmt::Display for ExitStatus {
 }
 
 /// What a process used from its fork to its end: getrusage(2).
+///
+/// ```
+/// #[anyfork::entry]
+/// fn fill() {
+///     std::hint::black_box(vec![1u8; 32 << 20]);
+/// }
+///
+/// # fn main() -> anyfork::Result<()> {
+/// let usage = anyfork::Process::new().run(fill)?.wait()?.usage().unwrap();
+/// assert!(usage.peak_memory > 32 << 20);
+/// println!("{:?} of CPU time, {} pages copied or new", usage.user + usage.system, usage.minor_faults);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usage {

@@ -59,6 +59,21 @@ impl Template<Native> {
     /// An external program that is started by this template: with its namespaces, limits and control group, whoever prepared it with those.
     ///
     /// Environment, current directory, umask, standard input, output and error are the caller's, as for [`Command::new`]; user and groups are the template's.
+    ///
+    /// ```
+    /// #[anyfork::entry]
+    /// fn confine() -> std::io::Result<()> {
+    ///     let limit = rustix::process::Rlimit { current: Some(64), maximum: Some(64) };
+    ///     Ok(rustix::process::setrlimit(rustix::process::Resource::Nofile, limit)?)
+    /// }
+    ///
+    /// # fn main() -> anyfork::Result<()> {
+    /// let template = anyfork::Process::new().call(confine, anyfork::NO_ARGS).template()?;
+    /// let output = template.command("sh").args(["-c", "ulimit -n"]).output()?;
+    /// assert_eq!(output.stdout, b"64\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::of(Origin::Template(self.source.clone()), program.as_ref())
     }

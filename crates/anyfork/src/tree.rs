@@ -27,6 +27,23 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// through `/proc`, which takes as long as there are processes, and once more each millisecond.
 ///
 /// **Dropping** it before it has finished kills what has been found so far, and lets go on what was held up.
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// # use anyfork::{Child, Command};
+/// let job = || Command::new("sh").args(["-c", "sleep 60 & sleep 60"]).setsid(true).spawn();
+/// let mut jobs = [job()?, job()?, job()?];
+/// let mut killings = Vec::from_iter(jobs.iter().map(Child::start_kill_tree));
+/// while !killings.is_empty() {
+///     killings.retain_mut(|killing| killing.try_finish().unwrap().is_none());
+///     std::thread::sleep(std::time::Duration::from_millis(1)); // or whatever else is to be done
+/// }
+/// for job in &mut jobs {
+///     assert_eq!(job.wait()?.signal(), Some(libc::SIGKILL));
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "dropping it leaves those alive that have not been found yet"]
 pub struct Killing {

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// **Dropping** it closes the parent's end of the socket and nothing else: the worker goes on and reads end-of-file on its own
 /// end, as with AnyEvent::Fork; with [`kill_on_drop`](crate::Process::kill_on_drop) it is killed. No zombie stays in either
 /// case: its template waits for it. In a fork of the program that made it a `Worker` is inert: its methods fail, and
-/// dropping it does nothing to the process.
+/// dropping it does nothing to the process. Only [`wait`](Worker::wait) and [`wait_timeout`](Worker::wait_timeout) block.
 ///
 /// ```
 /// use std::io::{Read, Write};
@@ -102,7 +102,7 @@ impl Worker {
         self.life.wait_for_ever()
     }
 
-    /// Waits at most that long. `None`: the worker still runs.
+    /// Waits at most that long. Blocks. `None`: the worker still runs.
     ///
     /// # Errors
     /// As [`wait`](Worker::wait).

@@ -52,10 +52,29 @@ const MOST_CPUS: usize = 8192;
 const MOST_DESCRIPTORS: u32 = 1 << 30;
 
 /// What elsewhere needs `pre_exec`, in the order in which the new process does it, between its creation and the exec. The program's standard
-/// input, output and error, and its current directory, come in between.
+/// input, output and error, and its current directory, come in between. Nothing blocks here, and what is wrong comes out of the start.
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// let script = "umask; nice; cat /proc/self/oom_score_adj; grep NoNewPrivs /proc/self/status";
+/// let mut command = anyfork::Command::new("sh");
+/// command.args(["-c", script]).umask(0o27).nice(19).oom_score_adj(1000).no_new_privs(true);
+/// assert_eq!(command.output()?.stdout, b"0027\n19\n1000\nNoNewPrivs:\t1\n");
+/// # Ok(())
+/// # }
+/// ```
 impl Command {
-    /// Gives the program a descriptor at a number of its choice, duplicated at once from `fd`. Any number below 2^30, in any permutation; a program can be given 251 descriptors in all. 0, 1 and 2 are
+    /// Gives the program a descriptor at a number of its choice, duplicated at once from `fd` (dup(2)) and closed when the `Command` is dropped. Any number below 2^30, in any permutation; a program can be given 251 descriptors in all. 0, 1 and 2 are
     /// set by [`stdin`](Command::stdin), [`stdout`](Command::stdout) and [`stderr`](Command::stderr), which this overrides.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (reader, writer) = std::io::pipe()?;
+    /// anyfork::Command::new("sh").args(["-c", "echo 80% >&7"]).fd_at(7, writer).status()?;
+    /// assert_eq!(std::io::read_to_string(reader)?, "80%\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn fd_at(&mut self, number: u32, fd: impl AsFd) -> &mut Self {
         if number >= MOST_DESCRIPTORS {
             return self.invalid("fd_at", format!("no process has a descriptor {number}"));
@@ -84,6 +103,17 @@ impl Command {
     /// The process is born in it (`CLONE_INTO_CGROUP`, clone(2)), so that it never counts elsewhere, where the hierarchy is of version 2 and the system lets
     /// templates use clone3(2); elsewhere, of a group of version 1, and together with [`pre_exec_entry`](Command::pre_exec_entry), it moves itself there before its
     /// exec, with the same effect on the program.
+    ///
+    /// It takes a directory that has been delegated to this user, so this is not run as a test:
+    ///
+    /// ```no_run
+    /// # fn main() -> anyfork::Result<()> {
+    /// let directory = "/sys/fs/cgroup/my.service/job"; // made before, with `memory.max` in it
+    /// let mut child = anyfork::Command::new("make").cgroup(directory).spawn()?;
+    /// child.kill_tree()?; // all that is in the group
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cgroup(&mut self, directory: impl AsRef<Path>) -> &mut Self {
         let path = directory.as_ref();
         match open(path, OFlags::PATH | OFlags::DIRECTORY) {
@@ -100,7 +130,7 @@ impl Command {
         }
     }
 
-    /// Makes the program the leader of a new session without a controlling terminal: setsid(2).
+    /// Makes the program the leader of a new session without a controlling terminal: setsid(2). See [`Child::kill_tree`](crate::Child::kill_tree).
     pub fn setsid(&mut self, setsid: bool) -> &mut Self {
         self.attributes.setsid = setsid;
         self
@@ -119,6 +149,16 @@ impl Command {
     }
 
     /// Puts the program into a process group; 0: a new one of its own. setpgid(2), as [`std::os::unix::process::CommandExt::process_group`].
+    ///
+    /// ```
+    /// # fn main() -> anyfork::Result<()> {
+    /// # use rustix::process::{Pid, Signal, kill_process_group};
+    /// let mut child = anyfork::Command::new("sh").args(["-c", "sleep 60; true"]).process_group(0).spawn()?;
+    /// kill_process_group(Pid::from_raw(child.id() as i32).unwrap(), Signal::TERM).unwrap(); // `sleep` too, not this program
+    /// assert_eq!(child.wait()?.signal(), Some(libc::SIGTERM));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn process_group(&mut self, group: i32) -> &mut Self {
         self.attributes.process_group = Some(group);
         self
@@ -153,6 +193,17 @@ impl Command {
     }
 
     /// Lets the program run on these CPUs only, with numbers below 8,192: sched_setaffinity(2).
+    ///
+    /// ```
+    /// # fn main() -> anyfork::Result<()> {
+    /// # let own = rustix::thread::sched_getaffinity(None).unwrap();
+    /// # let cpu = (0..).find(|cpu| own.is_set(*cpu)).unwrap();
+    /// let mut command = anyfork::Command::new("grep");
+    /// let output = command.args(["Cpus_allowed_list", "/proc/self/status"]).cpu_affinity([cpu]).output()?;
+    /// assert_eq!(output.stdout, format!("Cpus_allowed_list:\t{cpu}\n").as_bytes());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn cpu_affinity(&mut self, cpus: impl IntoIterator<Item = usize>) -> &mut Self {
         let mut bits = Vec::new();
         for cpu in cpus {
@@ -186,59 +237,25 @@ impl Command {
         self
     }
 
-    /// Leaves the program these capabilities and no others, whatever its user: capabilities(7). They are permitted, effective, inheritable and
-    /// ambient; the bounding set has no more. Needs `CAP_SETPCAP`.
-    pub fn keep_capabilities(&mut self, kept: Capabilities) -> &mut Self {
-        self.attributes.keep_capabilities = Some(kept);
-        self
-    }
-
-    /// Takes these capabilities from the program and its descendants for good (from the bounding, the ambient and the inheritable set); the others are as they would be without this. Needs `CAP_SETPCAP`.
-    pub fn drop_capabilities(&mut self, dropped: Capabilities) -> &mut Self {
-        self.attributes.drop_capabilities = self.attributes.drop_capabilities | dropped;
-        self
-    }
-
-    /// The user: setuid(2). If nothing is said of [`groups`](Command::groups), the program has no supplementary groups, unless the template may not choose them (`CAP_SETGID`), as with
-    /// [`std::os::unix::process::CommandExt::uid`].
-    pub fn uid(&mut self, user: u32) -> &mut Self {
-        self.attributes.uid = Some(user);
-        self
-    }
-
-    /// The group: setgid(2).
-    pub fn gid(&mut self, group: u32) -> &mut Self {
-        self.attributes.gid = Some(group);
-        self
-    }
-
-    /// The supplementary groups: setgroups(2).
-    pub fn groups(&mut self, groups: &[u32]) -> &mut Self {
-        self.attributes.groups = Some(groups.to_owned());
-        self
-    }
-
-    /// Keeps the program and its descendants from gaining privileges by an exec, through set-user-ID programs for instance: `PR_SET_NO_NEW_PRIVS`, prctl(2).
-    pub fn no_new_privs(&mut self, yes: bool) -> &mut Self {
-        self.attributes.no_new_privs = yes;
-        self
-    }
-
-    /// Confines the program with a Landlock ruleset, landlock(7), made by the crate [`landlock`]. It must allow the exec. Sets [`no_new_privs`](Command::no_new_privs).
-    ///
-    /// A kernel without Landlock does to it what the ruleset's compatibility level says: in the default, nothing is enforced there.
-    #[cfg(feature = "landlock")]
-    pub fn landlock(&mut self, ruleset: landlock::RulesetCreated) -> &mut Self {
-        let descriptor: Option<OwnedFd> = ruleset.into();
-        self.attributes.landlock = descriptor.map(crate::sys::stdio::above_stdio);
-        self.no_new_privs(true)
-    }
-
     /// Runs a registered entry with these arguments in the new process, before its exec: after users, directories and Landlock, before the last of all, the seccomp filter. If it
     /// fails, so does the start, with [`Preparation`](ErrorKind::Preparation) and its message.
     ///
     /// Unlike with [`pre_exec`](std::os::unix::process::CommandExt::pre_exec) of std, it may allocate and lock: the process is forked from a template, which has
     /// one thread. It costs that fork. What the entry opens without close-on-exec, the program has.
+    ///
+    /// ```
+    /// #[anyfork::entry]
+    /// fn punctual(nanoseconds: std::num::NonZeroU64) -> std::io::Result<()> {
+    ///     Ok(rustix::thread::set_current_timer_slack(Some(nanoseconds))?) // kept across the exec: prctl(2)
+    /// }
+    ///
+    /// # fn main() -> anyfork::Result<()> {
+    /// let mut command = anyfork::Command::new("cat");
+    /// command.arg("/proc/self/timerslack_ns").pre_exec_entry(punctual, [1000]);
+    /// assert_eq!(command.output()?.stdout, b"1000\n");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn pre_exec_entry<By, I>(&mut self, entry: impl ToEntry<By>, args: I) -> &mut Self
     where
         I: IntoIterator,
@@ -258,6 +275,19 @@ impl Command {
 
     /// Makes the program adopt the orphans among its descendants: `PR_SET_CHILD_SUBREAPER`, prctl(2). So none of them gets out of reach of
     /// [`Child::kill_tree`](crate::Child::kill_tree) while the program lives. It finds them among its children, which not every program expects.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use {anyfork::{Command, Stdio}, std::io::Read};
+    /// let daemon = "(setsid sh -c 'echo; sleep 1; echo alive' &); sleep 60";
+    /// let mut command = Command::new("sh");
+    /// let mut child = command.args(["-c", daemon]).stdout(Stdio::piped()).adopt_orphans(true).spawn()?;
+    /// child.stdout.as_mut().unwrap().read_exact(&mut [0])?; // it has a session of its own now, and no parent
+    /// child.kill_tree()?;
+    /// assert_eq!(child.wait_with_output()?.stdout, b"");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn adopt_orphans(&mut self, adopt: bool) -> &mut Self {
         self.attributes.adopt_orphans = adopt;
         self
@@ -272,20 +302,6 @@ impl Command {
         }
         self.attributes.death_signal = Some(signal);
         self
-    }
-
-    /// Confines the program with a filter of its system calls, seccomp(2), made by the crate [`seccompiler`]. It comes last before the exec, so it must allow execve(2),
-    /// and sendmsg(2) or writev(2), by which a failed exec is told;
-    /// if it kills for these, the program seems to have started and to have been killed. Sets [`no_new_privs`](Command::no_new_privs).
-    #[cfg(feature = "seccomp")]
-    pub fn seccomp(&mut self, filter: &seccompiler::BpfProgram) -> &mut Self {
-        let octets = |instruction: &seccompiler::sock_filter| {
-            let [a, b] = instruction.code.to_ne_bytes();
-            let [c, d, e, f] = instruction.k.to_ne_bytes();
-            [a, b, instruction.jt, instruction.jf, c, d, e, f]
-        };
-        self.attributes.seccomp = Some(filter.iter().flat_map(octets).collect());
-        self.no_new_privs(true)
     }
 
     pub(super) fn invalid(&mut self, step: &'static str, message: String) -> &mut Self {

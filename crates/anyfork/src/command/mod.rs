@@ -4,6 +4,7 @@ mod attributes;
 mod debug;
 mod environment;
 mod order;
+mod rights;
 mod stdio;
 
 use crate::child::{Child, Output};
@@ -25,7 +26,7 @@ pub(crate) use stdio::Pipes;
 pub use stdio::Stdio;
 
 /// An external program that is started by a template, not by this program: with the face of [`std::process::Command`], in the same time from a
-/// program of 8 GB with a hundred threads as from a small one, whatever is asked for.
+/// program of 8 GB with a hundred threads as from a small one, whatever is asked for. Nothing blocks, and nothing is started, before [`spawn`](Command::spawn), [`start`](Command::start) and the like.
 ///
 /// ```
 /// use anyfork::{Command, Limit, Stdio};
@@ -190,7 +191,7 @@ impl Command {
 
     /// Runs the program in a new pseudoterminal of this size, pty(7): it leads a new session whose controlling terminal that is, and has it as
     /// standard input, output and error, as far as they are not set otherwise. [`Child::pty`](crate::Child::pty) is the other side. It must be read: a
-    /// program waits when its terminal takes no more. [`status`](Command::status) and [`output`](Command::output) would not read it, and fail, unless standard output and error are set otherwise.
+    /// program waits when its terminal takes no more. [`status`](Command::status) and [`output`](Command::output) would not read it, and fail, unless standard output and error are set otherwise. See [`Pty`](crate::Pty).
     pub fn pty(&mut self, size: PtySize) -> &mut Self {
         self.pty = Some(size);
         self
@@ -209,6 +210,23 @@ impl Command {
     }
 
     /// Whether the program is killed when this one ends, however it ends. Set-user-ID programs escape from that: the kernel forgets it.
+    ///
+    /// ```
+    /// # use std::io::Read;
+    /// #[anyfork::entry]
+    /// fn crash(socket: std::os::unix::net::UnixStream) {
+    ///     let mut command = anyfork::Command::new("sh");
+    ///     command.args(["-c", "sleep 1; echo alive"]).stdout(socket).die_with_owner(true).spawn().unwrap();
+    ///     rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let owner = anyfork::Process::new().blocking_socket(true).run(crash)?;
+    /// assert_eq!(owner.wait()?.signal(), Some(libc::SIGKILL));
+    /// assert_eq!(owner.socket().read(&mut [0])?, 0); // end-of-file: nobody has the other end
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn die_with_owner(&mut self, die: bool) -> &mut Self {
         self.options.role = if die { Role::Bound } else { Role::Free };
         self

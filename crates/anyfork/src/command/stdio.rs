@@ -18,6 +18,18 @@ use std::process::{ChildStderr, ChildStdin, ChildStdout};
 /// Made by [`inherit`](Stdio::inherit), [`null`](Stdio::null) and [`piped`](Stdio::piped), or from anything that owns a descriptor: a
 /// [`File`], a socket, the standard output of another [`Child`](crate::Child). It is kept by the [`Command`](crate::Command), and each start gets a
 /// duplicate (dup(2)).
+///
+/// ```
+/// # fn main() -> anyfork::Result<()> {
+/// use anyfork::{Command, Stdio};
+/// let mut printf = Command::new("printf").arg("b\\na\\n").stdout(Stdio::piped()).spawn()?;
+/// let pipe = printf.stdout.take().unwrap();
+/// let sort = Command::new("sort").stdin(pipe).stderr(Stdio::null()).output()?; // printf | sort
+/// assert_eq!(sort.stdout, b"a\nb\n");
+/// assert!(printf.wait()?.success());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Stdio(pub(super) Kind);
 

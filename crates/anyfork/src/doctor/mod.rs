@@ -88,7 +88,7 @@ pub struct Finding {
     pub lost: Cow<'static, str>,
 }
 
-/// Whether something is there.
+/// Whether something is there: [`Finding::presence`], see [`doctor`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Presence {

@@ -70,6 +70,26 @@ impl Worker {
 
     /// A duplicate (dup(2)) of the [`socket`](Worker::socket) for smol. The worker reads end-of-file when both are closed, or one has been shut down.
     ///
+    /// ```
+    /// # use {std::io::{Read, Write}, std::os::unix::net::UnixStream};
+    /// #[anyfork::entry]
+    /// fn greet(mut socket: UnixStream) -> std::io::Result<()> {
+    ///     socket.write_all(b"hello")
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # async_io::block_on(async {
+    /// let worker = anyfork::Process::new().start(greet).await?;
+    /// let socket = worker.smol_socket()?;
+    /// let mut word = [0; 5];
+    /// socket.read_with(|mut socket| socket.read_exact(&mut word)).await?;
+    /// assert_eq!(&word, b"hello");
+    /// assert!(worker.exited().await?.success());
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`into_smol_socket`](Worker::into_smol_socket), and if there are no more descriptors.
     pub fn smol_socket(&self) -> Result<Async<UnixStream>> {

@@ -122,6 +122,20 @@ fn stream(socket: std::os::unix::net::UnixStream) -> Result<UnixStream> {
 impl Child {
     /// Takes the program's standard input, to be written to in tokio.
     ///
+    /// ```
+    /// # use {anyfork::{Command, Stdio}, tokio::io::{AsyncReadExt, AsyncWriteExt}};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut child = Command::new("sort").stdin(Stdio::piped()).stdout(Stdio::piped()).start().await?;
+    /// child.tokio_stdin()?.write_all(b"b\na\n").await?; // and closed
+    /// let mut text = String::new();
+    /// child.tokio_stdout()?.read_to_string(&mut text).await?;
+    /// assert_eq!(text, "a\nb\n");
+    /// assert!(child.exited().await?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if it was not [`piped`](crate::Stdio::piped), or has been taken; [`System`](ErrorKind::System) if it
     /// cannot be registered with the runtime.
