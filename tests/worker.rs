@@ -59,3 +59,15 @@ fn a_fresh_exec_runs_an_entry() {
     assert_eq!(answer, "x,y");
     assert!(worker.wait().unwrap().success());
 }
+
+#[test]
+fn handles_show_who_they_are_and_nothing_of_their_inside() {
+    let template = Process::new().template().unwrap();
+    let worker = template.fork().arg(0).run(exit_with).unwrap();
+    let child = template.command("true").spawn().unwrap();
+    let socket = format!("{:?}", worker.socket());
+    assert_eq!(format!("{template:?}"), format!("Template {{ pid: {}, .. }}", template.pid()));
+    assert_eq!(format!("{worker:?}"), format!("Worker {{ pid: {}, socket: {socket}, .. }}", worker.pid()));
+    let streams = "stdin: None, stdout: None, stderr: None, pty: None";
+    assert_eq!(format!("{child:?}"), format!("Child {{ pid: {}, {streams}, .. }}", child.id()));
+}

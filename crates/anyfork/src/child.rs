@@ -14,6 +14,7 @@ use crate::tree::{Killing, Tree};
 use crate::watch::Watch;
 use crate::worker::Lifeline;
 use rustix::process::Signal;
+use std::fmt;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
@@ -35,7 +36,6 @@ use std::time::{Duration, Instant};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Child {
     /// Its standard input, if that was [`piped`](crate::Stdio::piped).
     pub stdin: Option<ChildStdin>,
@@ -79,6 +79,15 @@ pub struct Output {
     pub stdout: Vec<u8>,
     /// What it wrote to standard error, if that was piped.
     pub stderr: Vec<u8>,
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Child { stdin, stdout, stderr, pty, .. } = self;
+        let mut shown = f.debug_struct("Child");
+        shown.field("pid", &self.id()).field("stdin", stdin).field("stdout", stdout).field("stderr", stderr);
+        shown.field("pty", pty).finish_non_exhaustive()
+    }
 }
 
 impl Child {

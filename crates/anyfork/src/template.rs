@@ -10,6 +10,7 @@ use crate::served::{Native, Server};
 use crate::starting::{Options, Starting};
 use crate::wire::Role;
 use std::ffi::OsStr;
+use std::fmt;
 use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -49,7 +50,6 @@ use std::time::Duration;
 /// ```
 ///
 /// `S` is [what serves it](Server) and its forks.
-#[derive(Debug)]
 pub struct Template<S: Server = Native> {
     source: Source,
     server: PhantomData<fn() -> S>,
@@ -188,6 +188,12 @@ impl<S: Server> Template<S> {
 
     pub(crate) fn source(&self) -> &Source {
         &self.source
+    }
+}
+
+impl<S: Server> fmt::Debug for Template<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template").field("pid", &self.pid()).finish_non_exhaustive()
     }
 }
 

@@ -15,6 +15,7 @@ use crate::watch::{self, TICK};
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -46,12 +47,17 @@ use std::time::{Duration, Instant};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug)]
 pub struct Worker {
     /// First, so that a worker that is to be killed never sees its socket close.
     guard: KillOnDrop,
     life: Arc<Lifeline>,
     socket: UnixStream,
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("pid", &self.pid()).field("socket", &self.socket).finish_non_exhaustive()
+    }
 }
 
 impl Worker {

@@ -1,7 +1,7 @@
 //! The client's side of processes that a template forks in advance: those that wait, and what has become of those that were taken.
 
-use super::{Fate, Incoming, Line, gone};
-use crate::error::{Error, Result};
+use super::{Fate, Incoming, Line};
+use crate::error::{Error, ErrorKind, Result};
 use crate::spares::Spares;
 use crate::sys::socket;
 use crate::wire::{Order, Role};
@@ -111,7 +111,7 @@ impl Line {
         self.has_pool.store(true, Ordering::Relaxed);
         // Those that wait may be enough for no order to be sent, whose failure would show that it is gone.
         if !self.is_up() {
-            return Err(gone());
+            return Err(Error::new(ErrorKind::TemplateGone, "spares", "the template is gone"));
         }
         if let Some(first) = unwanted {
             let order = Order::Spares { first, count: 0, delay_us: 0 };
