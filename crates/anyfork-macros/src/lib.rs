@@ -14,6 +14,9 @@ use syn::{Error, FnArg, ItemFn, ReturnType, Type};
 /// It is registered under its path, `my_crate::module::name`. The name then stands for the entry: hand it to `run`, `start` and
 /// `call`. To call the function here, in this process, write `name()(parameters)`: `name()` is an `anyfork::Entry`.
 ///
+/// An entry in a function or an `impl` block has the path of the module around it. Two of one name there compile; to start one of them is
+/// an `AmbiguousEntry`.
+///
 /// **Parameters** take, in order: the process's socket (a first parameter of type `std::os::unix::net::UnixStream`, may
 /// be left out), then the descriptors and arguments that were sent. A descriptor fits every type that is
 /// `From<OwnedFd>`, an argument every type that is `FromStr`, and `OsString`, `PathBuf`, `Vec<u8>` and `anyfork::Blob`
