@@ -255,6 +255,31 @@ fn distance(a: &str, b: &str) -> usize {
 /// #[anyfork::entry]
 /// fn borrows(text: &str) {}
 /// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry]
+/// fn gets_nothing_after_numbers(numbers: Vec<u32>, number: u32) {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry]
+/// fn gets_nothing_after_octets(octets: Vec<Vec<u8>>, number: u32) {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry]
+/// fn gets_nothing_after_files(files: Vec<std::fs::File>, number: u32) {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry]
+/// fn gets_nothing_after_inputs(inputs: anyfork::Inputs, number: u32) {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry] // `Option<u32>` is made from nothing
+/// fn takes_what_nobody_can_send(number: Option<u32>) {}
+/// ```
 #[cfg(doctest)]
 struct Refused;
 
