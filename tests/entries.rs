@@ -1,6 +1,6 @@
 //! Entries: named by value or by string, their parameters, what they return.
 
-use anyfork::{Blob, Extract, Input, InputError, Inputs, Process, Worker};
+use anyfork::{Blob, Entry, Extract, Input, InputError, Inputs, Process, Worker};
 use anyfork_tests::answer;
 use std::ffi::OsString;
 use std::fs::File;
@@ -215,6 +215,15 @@ fn octets_are_one_input_by_whatever_name() {
 fn an_entry_may_be_made_by_a_macro() {
     let worker = Process::new().args([-1, 2, 3]).blocking_socket(true).run(by_macro).unwrap();
     assert_eq!(answer(&worker), "-1 [2, 3]");
+}
+
+#[test]
+fn an_entry_may_be_named_by_what_returns_it() {
+    let chosen = [code()];
+    assert_eq!(ends_with(Process::new().arg(4).run(|| chosen[0]).unwrap()), Some(4));
+    let pointer: fn() -> Entry<_> = code;
+    assert_eq!(ends_with(Process::new().arg(5).run(pointer).unwrap()), Some(5));
+    assert_eq!(ends_with(Process::new().arg(6).run(chosen[0]).unwrap()), Some(6));
 }
 
 #[test]
