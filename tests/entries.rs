@@ -1,6 +1,6 @@
 //! Entries: named by value or by string, their parameters, what they return.
 
-use anyfork::{Blob, Extract, Input, InputError, Inputs, Process, Worker};
+use anyfork::{Blob, Entry, Extract, Input, InputError, Inputs, Process, Worker};
 use anyfork_tests::answer;
 use std::ffi::OsString;
 use std::fs::File;
@@ -106,6 +106,24 @@ fn whole_raw(mut inputs: Inputs) -> io::Result<()> {
     write!(socket, "{}", inputs.len())
 }
 
+type Octet = u8;
+
+#[anyfork::entry]
+fn octets_by_another_name(mut socket: UnixStream, octets: Vec<Octet>, number: u32) -> io::Result<()> {
+    write!(socket, "{octets:?} {number}")
+}
+
+/// Types that come from outside of the macro that has the attribute.
+macro_rules! entry_of {
+    ($name:ident, $first:tt, $rest:ty) => {
+        #[anyfork::entry]
+        fn $name(mut socket: UnixStream, first: $first, rest: $rest) -> io::Result<()> {
+            write!(socket, "{first} {rest:?}")
+        }
+    };
+}
+entry_of!(by_macro, i8, Vec<u16>);
+
 #[anyfork::entry]
 fn nothing() {}
 
@@ -185,6 +203,27 @@ fn the_last_parameter_may_take_all_the_rest() {
     assert_eq!(answer(&start().fds([&null, &null, &null]).run(rest_of_files).unwrap()), "3");
     assert_eq!(answer(&start().arg("abc").fd(&null).arg("").run(raw).unwrap()), "arg 3 fd arg 0 ");
     assert_eq!(answer(&start().arg("abc").fd(&null).run(whole_raw).unwrap()), "2");
+}
+
+#[test]
+fn octets_are_one_input_by_whatever_name() {
+    let worker = Process::new().arg([1u8, 2]).arg(3).blocking_socket(true).run(octets_by_another_name).unwrap();
+    assert_eq!(answer(&worker), "[1, 2] 3");
+}
+
+#[test]
+fn an_entry_may_be_made_by_a_macro() {
+    let worker = Process::new().args([-1, 2, 3]).blocking_socket(true).run(by_macro).unwrap();
+    assert_eq!(answer(&worker), "-1 [2, 3]");
+}
+
+#[test]
+fn an_entry_may_be_named_by_what_returns_it() {
+    let chosen = [code()];
+    assert_eq!(ends_with(Process::new().arg(4).run(|| chosen[0]).unwrap()), Some(4));
+    let pointer: fn() -> Entry<_> = code;
+    assert_eq!(ends_with(Process::new().arg(5).run(pointer).unwrap()), Some(5));
+    assert_eq!(ends_with(Process::new().arg(6).run(chosen[0]).unwrap()), Some(6));
 }
 
 #[test]

@@ -67,6 +67,44 @@ fn a_name_that_two_entries_have_is_refused() {
     check(&error, ErrorKind::AmbiguousEntry, "entry errors::panics: two entries are registered under this name");
 }
 
+struct First;
+struct Second;
+
+impl First {
+    #[anyfork::entry]
+    fn of_both_types() {}
+}
+
+impl Second {
+    #[anyfork::entry]
+    fn of_both_types() {}
+}
+
+fn first() -> &'static str {
+    #[anyfork::entry]
+    fn of_both_functions() {}
+    of_both_functions().name()
+}
+
+fn second() -> &'static str {
+    #[anyfork::entry]
+    fn of_both_functions() {}
+    of_both_functions().name()
+}
+
+#[test]
+fn entries_of_one_name_in_types_or_functions_of_a_module_are_told_whose_path_they_have() {
+    let error = Process::new().run(First::of_both_types).unwrap_err();
+    let why = "two entries are registered under this name \
+        (entries in functions and impl blocks have the path of their module)";
+    check(&error, ErrorKind::AmbiguousEntry, &format!("entry errors::of_both_types: {why}"));
+    assert_eq!(Second::of_both_types().name(), First::of_both_types().name());
+    for name in [first(), second()] {
+        let error = Process::new().run(name).unwrap_err();
+        check(&error, ErrorKind::AmbiguousEntry, &format!("entry errors::of_both_functions: {why}"));
+    }
+}
+
 #[test]
 fn inputs_that_do_not_fit_name_entry_position_and_what_came() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -4,8 +4,8 @@ mod executor;
 
 use executor::Executor;
 use proc_macro::TokenStream;
-use proc_macro2::TokenStream as Tokens;
-use quote::quote;
+use proc_macro2::{Span, TokenStream as Tokens};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Error, FnArg, ItemFn, ReturnType, Type};
 
@@ -14,11 +14,14 @@ use syn::{Error, FnArg, ItemFn, ReturnType, Type};
 /// It is registered under its path, `my_crate::module::name`. The name then stands for the entry: hand it to `run`, `start` and
 /// `call`. To call the function here, in this process, write `name()(parameters)`: `name()` is an `anyfork::Entry`.
 ///
+/// An entry in a function or an `impl` block has the path of the module around it. Two of one name there compile; to start one of them is
+/// an `AmbiguousEntry`.
+///
 /// **Parameters** take, in order: the process's socket (a first parameter of type `std::os::unix::net::UnixStream`, may
 /// be left out), then the descriptors and arguments that were sent. A descriptor fits every type that is
 /// `From<OwnedFd>`, an argument every type that is `FromStr`, and `OsString`, `PathBuf`, `Vec<u8>` and `anyfork::Blob`
-/// without a conversion. `Vec<T>` as the last parameter takes all the rest, `anyfork::Inputs` takes it raw. For types of your own there
-/// is `anyfork::Extract`. What does not fit is an error in the caller that names the entry, the position, what was
+/// without a conversion. As the last parameter, and only there, `Vec<T>` takes all the rest, and `anyfork::Inputs` takes it raw. For types of
+/// your own there is `anyfork::Extract`. What does not fit is an error in the caller that names the entry, the position, what was
 /// expected and what came.
 ///
 /// **An `async fn`** says what it is run by; the runtime is built in the new process, after the fork:
@@ -73,6 +76,7 @@ fn entry_of(function: ItemFn, executor: Option<Executor>) -> syn::Result<Tokens>
         ReturnType::Type(_, output) => quote!(#output),
     };
     let values: Vec<_> = (0..types.len()).map(|index| quote::format_ident!("input_{index}")).collect();
+    let extractions = types.iter().enumerate().map(|(index, ty)| extraction(ty, index + 1 == types.len()));
     let (called, blocking) = match executor {
         None => (inner.ident.clone(), Tokens::new()),
         Some(executor) => {
@@ -96,7 +100,7 @@ fn entry_of(function: ItemFn, executor: Option<Executor>) -> syn::Result<Tokens>
                 use ::anyfork::__private::{extract_steps::*, outcome_steps::*};
                 #(
                     #[allow(clippy::needless_borrow)]
-                    let #values: #types = (&&&&&&::anyfork::__private::Probe::<#types>::new()).extract(inputs)?;
+                    let #values: #types = #extractions?;
                 )*
                 ::anyfork::__private::finish(inputs)?;
                 #[allow(clippy::needless_borrow, clippy::unit_arg)]
@@ -115,6 +119,14 @@ fn entry_of(function: ItemFn, executor: Option<Executor>) -> syn::Result<Tokens>
             ::anyfork::Entry::new(::core::concat!(::core::module_path!(), "::", ::core::stringify!(#name)), #called)
         }
     })
+}
+
+/// Finds what a parameter gets. The compiler's complaints point at the parameter's type.
+fn extraction(ty: &Type, is_last: bool) -> Tokens {
+    let place = if is_last { quote!(Last) } else { quote!(Followed) };
+    // The names are those of the macro, also if the type comes from another one.
+    let at = ty.span().resolved_at(Span::call_site());
+    quote_spanned!(at=> (&&&&&&&::anyfork::__private::Probe::<#ty, ::anyfork::__private::#place>::new()).extract(inputs))
 }
 
 fn after_fork_of(function: ItemFn) -> syn::Result<Tokens> {

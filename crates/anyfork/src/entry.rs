@@ -119,6 +119,22 @@ impl<T: ToEntry<ByPath> + ?Sized> ToEntry<ByPath> for &T {
     }
 }
 
+/// What nothing is. It keeps the compiler's words short: if [`ByFunction`]'s were the only implementation that may fit a function without the
+/// attribute, the complaint would be of what that one asks for (no parameters, another result) instead of the note of [`ToEntry`].
+#[doc(hidden)]
+pub trait Nothing: ToEntry<ByPath> {}
+
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct ByNothing(());
+
+#[doc(hidden)]
+impl<N: Nothing> ToEntry<ByNothing> for N {
+    fn entry_name(&self) -> Cow<'static, str> {
+        ToEntry::<ByPath>::entry_name(self)
+    }
+}
+
 /// How an entry's run ended, other than by a panic.
 #[doc(hidden)]
 #[derive(Debug)]
@@ -254,6 +270,36 @@ fn distance(a: &str, b: &str) -> usize {
 /// ```compile_fail
 /// #[anyfork::entry]
 /// fn borrows(text: &str) {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry]
+/// fn gets_nothing_after_numbers(numbers: Vec<u32>, number: u32) {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry]
+/// fn gets_nothing_after_octets(octets: Vec<Vec<u8>>, number: u32) {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry]
+/// fn gets_nothing_after_files(files: Vec<std::fs::File>, number: u32) {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry]
+/// fn gets_nothing_after_inputs(inputs: anyfork::Inputs, number: u32) {}
+/// ```
+///
+/// ```compile_fail
+/// #[anyfork::entry] // `Option<u32>` is made from nothing
+/// fn takes_what_nobody_can_send(number: Option<u32>) {}
+/// ```
+///
+/// ```compile_fail
+/// fn has_no_attribute() {}
+/// let _ = anyfork::Process::new().run(has_no_attribute);
 /// ```
 #[cfg(doctest)]
 struct Refused;

@@ -53,7 +53,7 @@ pub enum ErrorKind {
     System,
     /// No entry of that name is registered in the program.
     UnknownEntry,
-    /// Two entries have that name.
+    /// Two entries have that name. (Those in functions and `impl` blocks have the path of their module.)
     AmbiguousEntry,
     /// The inputs do not fit the entry's parameters: number, order or type.
     Inputs,

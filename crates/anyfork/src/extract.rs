@@ -1,9 +1,11 @@
 //! From inputs to parameters: an entry's parameters take the socket, then descriptors and arguments in the order sent.
 //!
-//! `#[entry]` writes, for each parameter of type `T`, a call of `extract` on `&&&&Probe::<T>`. The compiler takes the first
+//! `#[entry]` writes, for each parameter of type `T`, a call of `extract` on `&&&&Probe::<T, Place>`. The compiler takes the first
 //! implementation that fits, from the most special to the most general: [`Extract`], "all the rest" (`Vec`), anything made from
 //! a descriptor, anything made from text. Two blanket implementations of one trait would contradict each other; this way
 //! each parameter type finds its own, at compile time.
+//!
+//! What a step asks of its method instead of its implementation does not lead to the next step: it is refused, in words of this crate.
 
 use crate::blob::Blob;
 use crate::descriptor;
@@ -176,7 +178,7 @@ sockets!(
     UnixDatagram => UNIX_DATAGRAM
 );
 
-/// Everything that is left, the socket too.
+/// Everything that is left, the socket too. As the parameter of an entry it must be the last one.
 impl Extract for Inputs {
     fn extract(inputs: &mut Inputs) -> Result<Self, InputError> {
         Ok(inputs.take_all())
@@ -196,13 +198,51 @@ fn from_fd<T: From<OwnedFd>>(inputs: &mut Inputs) -> Result<T, InputError> {
 }
 
 #[doc(hidden)]
-pub struct Probe<T>(PhantomData<T>);
+pub struct Probe<T, Place>(PhantomData<(T, Place)>);
 
-impl<T> Probe<T> {
+impl<T, Place> Probe<T, Place> {
     #[doc(hidden)]
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         Probe(PhantomData)
+    }
+}
+
+/// The place of the last parameter.
+#[doc(hidden)]
+pub struct Last;
+
+/// The place of a parameter that others follow.
+#[doc(hidden)]
+pub struct Followed;
+
+/// A place in which a parameter can take all the rest.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "an entry's parameter that takes all the rest must be the last one",
+    label = "takes all the rest, but other parameters follow",
+    note = "`anyfork::Inputs` and every `Vec` but `Vec<u8>` take all the rest of the inputs"
+)]
+pub trait TakesRest {}
+
+impl TakesRest for Last {}
+
+/// The last resort: what is made from text.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the type of an entry's parameter",
+    label = "cannot be made from an argument or a descriptor",
+    note = "an argument fits every type that is `FromStr`, a descriptor every type that is `From<OwnedFd>`",
+    note = "for a type of your own there is `anyfork::Extract`"
+)]
+pub trait FromText: Sized {
+    fn from_text(inputs: &mut Inputs) -> Result<Self, InputError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: FromStr> FromText for T {
+    fn from_text(inputs: &mut Inputs) -> Result<Self, InputError> {
+        inputs.parse()
     }
 }
 
@@ -212,28 +252,35 @@ pub mod steps {
     use super::*;
 
     macro_rules! step {
-        ($trait:ident for $probe:ty, [$($generics:tt)*], $output:ty, $inputs:ident => $body:expr) => {
+        (
+            [$($depth:tt)*] $trait:ident for $type:ty, [$($generic:ident $(: $bound:path)?)?], [$($asked:tt)*],
+            $inputs:ident => $body:expr
+        ) => {
             #[doc(hidden)]
-            pub trait $trait {
-                type Output;
-                fn extract(&self, inputs: &mut Inputs) -> Result<Self::Output, InputError>;
+            pub trait $trait<P, $($generic)?> {
+                fn extract(&self, inputs: &mut Inputs) -> Result<$type, InputError>
+                where
+                    $($asked)*;
             }
 
-            impl<$($generics)*> $trait for $probe {
-                type Output = $output;
-                fn extract(&self, $inputs: &mut Inputs) -> Result<$output, InputError> {
+            impl<P, $($generic $(: $bound)?)?> $trait<P, $($generic)?> for $($depth)* Probe<$type, P> {
+                fn extract(&self, $inputs: &mut Inputs) -> Result<$type, InputError>
+                where
+                    $($asked)*
+                {
                     $body
                 }
             }
         };
     }
 
-    step!(Special for &&&&&Probe<T>, [T: Extract], T, inputs => T::extract(inputs));
-    step!(SpecialRest for &&&&Probe<Vec<T>>, [T: Extract], Vec<T>, inputs => rest(inputs, T::extract));
-    step!(FdRest for &&&Probe<Vec<T>>, [T: From<OwnedFd>], Vec<T>, inputs => rest(inputs, from_fd));
-    step!(TextRest for &&Probe<Vec<T>>, [T: FromStr], Vec<T>, inputs => rest(inputs, Inputs::parse));
-    step!(Fd for &Probe<T>, [T: From<OwnedFd>], T, inputs => from_fd(inputs));
-    step!(Text for Probe<T>, [T: FromStr], T, inputs => inputs.parse());
+    step!([&&&&&&] Raw for Inputs, [], [P: TakesRest], inputs => Inputs::extract(inputs));
+    step!([&&&&&] Special for T, [T: Extract], [], inputs => T::extract(inputs));
+    step!([&&&&] SpecialRest for Vec<T>, [T: Extract], [P: TakesRest], inputs => rest(inputs, T::extract));
+    step!([&&&] FdRest for Vec<T>, [T: From<OwnedFd>], [P: TakesRest], inputs => rest(inputs, from_fd));
+    step!([&&] TextRest for Vec<T>, [T: FromStr], [P: TakesRest], inputs => rest(inputs, Inputs::parse));
+    step!([&] Fd for T, [T: From<OwnedFd>], [], inputs => from_fd(inputs));
+    step!([] Text for T, [T], [T: FromText], inputs => T::from_text(inputs));
 }
 
 #[cfg(test)]
@@ -248,7 +295,7 @@ mod tests {
 
     macro_rules! take {
         ($type:ty, $inputs:expr) => {
-            (&&&&&&Probe::<$type>::new()).extract($inputs)
+            (&&&&&&&Probe::<$type, Last>::new()).extract($inputs)
         };
     }
 

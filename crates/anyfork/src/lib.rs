@@ -185,7 +185,7 @@ macro_rules! module {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::entry::{AFTER_FORK, Bound, ENTRIES, Finished, Registration};
-    pub use crate::extract::{Probe, steps as extract_steps};
+    pub use crate::extract::{Followed, Last, Probe, steps as extract_steps};
     pub use crate::inputs::{InputError, Inputs};
     pub use crate::outcome::{Returned, steps as outcome_steps};
     #[cfg(feature = "smol")]

@@ -140,7 +140,9 @@ pub(super) fn find(name: &[u8]) -> Result<Found, Failure> {
         let name = String::from_utf8_lossy(name);
         match not_found {
             NotFound::Twice => {
-                Failure::new(FailureKind::AmbiguousEntry, "entry", name, "two entries are registered under this name")
+                let message = "two entries are registered under this name \
+                    (entries in functions and impl blocks have the path of their module)";
+                Failure::new(FailureKind::AmbiguousEntry, "entry", name, message)
             }
             NotFound::Unknown { nearest } => {
                 let hint = nearest.map(|nearest| format!("; the nearest is {nearest}")).unwrap_or_default();
