@@ -13,7 +13,7 @@ use crate::handover::Nonce;
 use crate::maker::Maker;
 use crate::mutant::{Mutant, strikes};
 use crate::queue::{Outcome, Place, Queue, Seat};
-use crate::request::Request;
+use crate::request::{Request, SEND};
 use crate::sys::pidfd::{self, Life};
 use crate::sys::socket;
 use crate::sys::wait::{self, Which};
@@ -171,8 +171,8 @@ impl Line {
 
     /// Why an order could not be sent. What the template said before it ended is taken in first.
     fn not_sent(&self, error: io::Error) -> Error {
-        if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
-            return Error::system("send the fork order", error);
+        if !socket::is_end(&error) {
+            return Error::system(SEND, error);
         }
         self.take_reports();
         self.incoming().closed = true;
