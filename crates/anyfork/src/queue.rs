@@ -97,6 +97,10 @@ impl Seat {
         matches!(&*self.turn(), Turn::Over)
     }
 
+    fn is_under_way(&self) -> bool {
+        matches!(&*self.turn(), Turn::Waiting(request, _) if request.is_under_way())
+    }
+
     fn send(&self, to: &OwnedFd) -> Progress {
         let mut turn = self.turn();
         let Turn::Waiting(request, watcher) = &mut *turn else { return Progress::Done };
@@ -336,14 +340,26 @@ impl Queue {
         error
     }
 
-    /// Nothing is sent any more.
-    pub(crate) fn fail_all(&mut self) {
+    fn fail_all(&mut self) {
         for waiting in self.waiting.drain(..) {
             if let Waiting::Start(seat) = waiting {
                 seat.fail();
             }
         }
         self.forget_watched();
+    }
+
+    /// Starts of which no part has been sent fail. What is left has to be sent, or nobody would understand what comes then, and nobody would know what has been started.
+    pub(crate) fn fail_unbegun(&mut self) {
+        self.waiting.retain(|waiting| match waiting {
+            Waiting::Start(seat) => {
+                seat.is_under_way() || {
+                    seat.fail();
+                    false
+                }
+            }
+            Waiting::Message(_) => true,
+        });
     }
 }
 

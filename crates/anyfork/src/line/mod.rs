@@ -5,6 +5,8 @@
 mod late;
 mod pool;
 mod reports;
+#[cfg(test)]
+mod tests;
 
 use crate::allowed::Allowed;
 use crate::channel::{Descriptors, Dialect, Outbox};
@@ -17,7 +19,7 @@ use crate::request::{Request, SEND};
 use crate::sys::pidfd::{self, Life};
 use crate::sys::socket;
 use crate::sys::wait::{self, Which};
-use crate::watch::{self, Watch};
+use crate::watch::{self, TICK, Watch};
 use crate::wire::{Order, Role};
 use rustix::event::PollFlags;
 use std::io;
@@ -161,7 +163,7 @@ impl Line {
         };
         let request = Request::new(self.dialect, &order, descriptors, orders);
         self.incoming().fates.insert(id, Fate::Running);
-        let sent = self.outgoing().request(request, &self.socket);
+        let sent = self.to_send().and_then(|mut queue| queue.request(request, &self.socket));
         let place = sent.map_err(|error| self.not_sent(error)).and_then(|place| place);
         if place.is_err() {
             self.forget(id);
@@ -207,12 +209,15 @@ impl Line {
     }
 
     fn send(&self, order: &Order<'_>) -> io::Result<()> {
-        if self.given_away.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
         let mut message = Outbox::new(self.dialect);
         message.push(order, None);
-        self.outgoing().message(message, &self.socket)
+        self.to_send()?.message(message, &self.socket)
+    }
+
+    /// The queue, unless the template is somebody else's: an error as if it were gone.
+    fn to_send(&self) -> io::Result<MutexGuard<'_, Queue>> {
+        let queue = self.outgoing();
+        if self.given_away.load(Ordering::Relaxed) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(queue) }
     }
 
     /// Tries again to send what waits. Says what has become of one of those that do.
@@ -258,14 +263,35 @@ impl Line {
         self.take_reports();
     }
 
-    /// Gives the socket away: what comes on it is for somebody else.
-    pub(crate) fn give_away(&self) -> io::Result<OwnedFd> {
+    /// Gives the socket away: what comes on it is for somebody else. What the template has been told already is sent before, which is waited for until then. `None`: it did not take that, and is still this process's,
+    /// but forks no more.
+    pub(crate) fn give_away(&self, until: Instant) -> io::Result<Option<OwnedFd>> {
         let socket = self.socket.try_clone()?;
         self.settle_pool();
+        self.ending.store(true, Ordering::Relaxed);
+        self.outgoing().fail_unbegun();
+        // Nobody sends anything from here on.
+        let Some(_nothing) = self.send_all(until) else { return Ok(None) };
         self.given_away.store(true, Ordering::Relaxed);
-        self.outgoing().fail_all();
         self.incoming().closed = true;
-        Ok(socket)
+        Ok(Some(socket))
+    }
+
+    /// Sends all that waits. Blocks until then, and until that time at the longest: `None`, something still waits.
+    fn send_all(&self, until: Instant) -> Option<MutexGuard<'_, Queue>> {
+        loop {
+            let mut queue = self.outgoing();
+            // An error means that the template is gone. Then nothing waits any more.
+            let _ = queue.flush(&self.socket);
+            if queue.is_empty() {
+                return Some(queue);
+            }
+            drop(queue);
+            let now = Instant::now();
+            if until <= now || self.sleep_for_room(until.min(now + TICK)).is_err() {
+                return None;
+            }
+        }
     }
 
     /// For a template that is a child of this process: waits for its end, so that no zombie stays.
