@@ -1,11 +1,12 @@
-//! Templates whose socket is full when they are given away: what they have been told before arrives.
+//! Templates whose socket is full when they are given away or dropped: what they have been told before arrives.
 
 use super::{load, loaded, number, wait_for_end};
 use anyfork::{ErrorKind, Process, Starting, Template, Worker};
-use anyfork_tests::{LONG, all_end_soon, answer, lives, signal, stop};
+use anyfork_tests::{LONG, SOON, all_end_soon, answer, lives, signal, stop, wait_until};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 /// A template that is stopped and whose socket is full, and a worker of it that nobody has a handle to any more. That it has been prepared waits to be told.
 struct Full {
@@ -33,6 +34,42 @@ impl Full {
         drop(others);
         Full { template, worker: Running(worker.pid(), worker.into_socket()) }
     }
+
+    /// Drops the template, and lets it go on.
+    fn drop_template(self) -> (u32, Running) {
+        let Full { template, worker } = self;
+        let (pid, begin) = (template.pid(), Instant::now());
+        drop(template);
+        assert!(begin.elapsed() < SOON, "a template that is stopped held the program up: {:?}", begin.elapsed());
+        signal(pid, Signal::CONT);
+        (pid, worker)
+    }
+}
+
+/// Uses the library, which sends what could not be sent before. Says whether that ends the template within a limit.
+fn ends_within(limit: Duration, template: u32) -> bool {
+    wait_until(limit, || {
+        assert!(Process::new().arg(0).run(number).unwrap().wait().unwrap().success());
+        !lives(template)
+    })
+}
+
+#[test]
+fn a_worker_goes_on_whose_template_is_dropped_before_it_has_taken_all() {
+    let (template, worker) = Full::new(|process| process).drop_template();
+    assert!(ends_within(LONG, template));
+    assert!(lives(worker.0));
+}
+
+/// Not to be told of the end, but to find its socket closed, is the end of the owner.
+#[test]
+#[cfg_attr(anyfork_no_pidfd, ignore = "without pidfds the end of the owner is seen on the socket alone")]
+fn a_worker_that_dies_with_the_program_goes_on_whose_template_is_dropped_before_it_has_taken_all() {
+    let (template, worker) = Full::new(|process| process.die_with_owner(true)).drop_template();
+    assert!(!ends_within(Duration::from_millis(500), template), "it has a worker that depends on it");
+    assert!(lives(worker.0));
+    drop(worker);
+    assert!(ends_within(LONG, template));
 }
 
 #[test]

@@ -21,8 +21,10 @@ use crate::sys::socket;
 use crate::sys::wait::{self, Which};
 use crate::watch::{self, TICK, Watch};
 use crate::wire::{Order, Role};
+use late::Late;
 use rustix::event::PollFlags;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -35,7 +37,7 @@ use reports::Incoming;
 /// Every so many fork orders the reports are taken in, so that a program that never waits for a worker does not fill the socket.
 const COLLECT_EVERY: u64 = 32;
 
-/// How long a template that is a child may take from the end of its socket to its own.
+/// How long a template may take to take in what it has been told when its last handle is dropped; if it is a child, from the end of its socket to its own.
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// So many watches may have a line in them: the kernel lets a file be in 500 epoll sets that are in one other, and in fewer if there are more
@@ -44,7 +46,7 @@ const WITNESSES: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Line {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
     dialect: Dialect,
     maker: Maker,
     /// Whether the template is a child of this process, which then has to wait for it.
@@ -92,7 +94,7 @@ pub(crate) enum New<'a> {
 impl Line {
     pub(crate) fn new(socket: OwnedFd, dialect: Dialect, identity: Option<Identity>, is_child: bool) -> Self {
         Line {
-            socket,
+            socket: Arc::new(socket),
             dialect,
             maker: Maker::this(),
             is_child,
@@ -151,7 +153,7 @@ impl Line {
         if self.given_away.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
             return Err(gone());
         }
-        late::wait_for_ended();
+        late::go_on();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if id.is_multiple_of(COLLECT_EVERY) {
             self.collect();
@@ -259,6 +261,7 @@ impl Line {
 
     /// Takes in all that has come, and sends what waits.
     pub(crate) fn collect(&self) {
+        late::go_on();
         self.send_waiting();
         self.take_reports();
     }
@@ -329,9 +332,19 @@ impl Line {
             return;
         }
         if let Some(Identity { pidfd: Some(pidfd), .. }) = self.template.take() {
-            late::keep(pidfd);
+            late::keep(Late::Child(pidfd));
         }
-        late::wait_for_ended();
+        late::go_on();
+    }
+
+    /// Sends what waits, the rest at another time. Says whether there is none.
+    fn send_late(&self) -> bool {
+        if self.send_all(Instant::now() + LAST_WAIT).is_some() {
+            return true;
+        }
+        let queue = mem::take(&mut *self.outgoing());
+        late::keep(Late::Untold(self.maker, Arc::clone(&self.socket), queue));
+        false
     }
 
     fn outgoing(&self) -> MutexGuard<'_, Queue> {
@@ -343,13 +356,18 @@ fn gone() -> Error {
     Error::new(ErrorKind::TemplateGone, "fork", "the template is gone")
 }
 
-/// A template that is a child of this process, and that nobody can ask any more, ends now, so that it can be waited for.
+/// What a template has been told before arrives. One that is a child of this process, and that nobody can ask any more, ends now, so that it can be waited for.
 impl Drop for Line {
     fn drop(&mut self) {
-        if self.is_child && !self.is_foreign() && !self.is_closed() {
+        if self.is_foreign() {
+            return;
+        }
+        if self.is_child && !self.is_closed() {
             self.end();
         }
-        self.wait_for_end(LAST_WAIT);
+        if self.send_late() {
+            self.wait_for_end(LAST_WAIT);
+        }
         self.leave_late();
     }
 }

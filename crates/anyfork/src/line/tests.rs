@@ -37,3 +37,24 @@ fn a_template_that_takes_nothing_is_not_given_away() {
     assert_eq!(last_order(&theirs, &mut inbox), "Mark { id: 7, role: Free }");
     assert_eq!(line.send(&Order::End).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
 }
+
+#[test]
+fn what_still_waits_when_a_line_is_dropped_arrives() {
+    let mut inbox = Inbox::default();
+    // There is room again.
+    let (line, theirs) = full();
+    last_order(&theirs, &mut inbox);
+    drop(line);
+    assert_eq!(last_order(&theirs, &mut inbox), "Mark { id: 7, role: Free }");
+    // There will be.
+    let (line, theirs) = full();
+    let begin = Instant::now();
+    drop(line);
+    assert!((LAST_WAIT..10 * LAST_WAIT).contains(&begin.elapsed()), "{:?}", begin.elapsed());
+    let last = last_order(&theirs, &mut inbox);
+    late::go_on();
+    // Other tests use the library, too, and may have been faster.
+    let last = [last, last_order(&theirs, &mut inbox)].concat();
+    assert!(last.ends_with("Mark { id: 7, role: Free }"), "{last}");
+    assert_eq!(inbox.fill(&theirs, Blocking::No).unwrap(), Filled::End);
+}
