@@ -18,5 +18,8 @@ mod steps;
 #[path = "bad_commands/faults.rs"]
 mod faults;
 
+#[path = "bad_commands/refused.rs"]
+mod refused;
+
 #[path = "bad_commands/starved.rs"]
 mod starved;

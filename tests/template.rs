@@ -1,5 +1,8 @@
 //! Templates: prepared once, forked often, nested, shared between threads, given to other processes.
 
+#[path = "template/full.rs"]
+mod full;
+
 use anyfork::{ErrorKind, Process, Template};
 use anyfork_tests::answer;
 use std::io::{self, Read, Write};

@@ -3,9 +3,9 @@
 use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
-use crate::process::Process;
+use crate::process::{DEFAULT_DEADLINE, Process};
 use crate::served::Native;
-use crate::starting::{Options, Starting};
+use crate::starting::{Options, Starting, after};
 use crate::sys::pidfd;
 use crate::sys::socket;
 use crate::template::Template;
@@ -75,7 +75,8 @@ impl Template<Native> {
     /// The template as a descriptor that can be sent to another process, which takes it up with
     /// [`from_fd`](Template::from_fd). (AnyEvent::Fork's `to_fh`.)
     ///
-    /// Does not block. The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
+    /// Blocks only if the template's socket is full: until the template has taken what it has been told before, 30 s at the longest. Starts that are still to be sent fail ([`TemplateGone`](ErrorKind::TemplateGone)).
+    /// The exit statuses of workers that were forked before are known from then on only as far as the kernel tells them to
     /// everybody (Linux 6.15). Templates that were forked from it before are still this program's. If nobody takes the descriptor up and it is closed, the template ends.
     /// Its [recipe](Process::restarts), if it has one, does not go along.
     ///
@@ -96,15 +97,16 @@ impl Template<Native> {
     /// ```
     ///
     /// # Errors
-    /// [`System`](ErrorKind::System) if the descriptor cannot be duplicated, [`ForeignHandle`](ErrorKind::ForeignHandle) in a
-    /// fork of the program.
+    /// [`System`](ErrorKind::System) if the descriptor cannot be duplicated, [`Deadline`](ErrorKind::Deadline) if the template is stopped, say, and does not take what it has been told: with each it ends, as by a drop.
+    /// [`ForeignHandle`](ErrorKind::ForeignHandle) in a fork of the program.
     pub fn into_fd(self) -> Result<OwnedFd> {
         let step = "hand a template over";
         let line = self.source().line().ok_or_else(|| Error::new(ErrorKind::TemplateGone, step, ""))?;
         if line.is_foreign() {
             return Err(Error::foreign(step));
         }
-        line.give_away().map_err(|error| Error::system(step, error))
+        let given = line.give_away(after(DEFAULT_DEADLINE)).map_err(|error| Error::system(step, error))?;
+        given.ok_or_else(|| Error::new(ErrorKind::Deadline, step, "it does not take what it was told before, and ends"))
     }
 
     /// Takes up a template that another process gave away with [`into_fd`](Template::into_fd): it ends with this process

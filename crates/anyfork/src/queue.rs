@@ -4,7 +4,7 @@
 use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::request::{Blocked, Ordered, Progress, Request};
-use crate::sys::socket::{Blocking, is_passing};
+use crate::sys::socket;
 use crate::watch::{TICK, Watch};
 use rustix::event::epoll::EventFlags;
 use std::collections::VecDeque;
@@ -95,6 +95,10 @@ impl Seat {
 
     fn is_over(&self) -> bool {
         matches!(&*self.turn(), Turn::Over)
+    }
+
+    fn is_under_way(&self) -> bool {
+        matches!(&*self.turn(), Turn::Waiting(request, _) if request.is_under_way())
     }
 
     fn send(&self, to: &OwnedFd) -> Progress {
@@ -204,7 +208,7 @@ impl Queue {
                     return Ok(request.take().map(Place::Ordered).ok_or_else(gone));
                 }
                 Progress::Failed(error) => return Ok(Err(error)),
-                Progress::Broken(error) => return Err(error),
+                Progress::Broken(error) => return Err(self.break_off(error, to)),
                 Progress::Blocked(why) => self.blocked = why,
             }
         }
@@ -217,9 +221,11 @@ impl Queue {
     pub(crate) fn message(&mut self, mut message: Outbox, to: &OwnedFd) -> io::Result<()> {
         self.flush(to)?;
         if self.is_empty() {
-            match message.flush(to, Blocking::No) {
-                Err(error) if is_passing(&error) => {}
-                sent => return sent,
+            match Progress::send(&mut message, to) {
+                Progress::Done => return Ok(()),
+                Progress::Failed(error) => return Err(error.into()),
+                Progress::Broken(error) => return Err(self.break_off(error, to)),
+                Progress::Blocked(why) => self.blocked = why,
             }
         }
         self.waiting.push_back(Waiting::Message(Box::new(message)));
@@ -231,19 +237,17 @@ impl Queue {
         while let Some(first) = self.waiting.front_mut() {
             let progress = match first {
                 Waiting::Start(seat) => seat.send(to),
-                Waiting::Message(message) => Progress::of(message.flush(to, Blocking::No)),
+                Waiting::Message(message) => Progress::send(message, to),
             };
             match progress {
+                // One that failed has its error.
                 Progress::Done | Progress::Failed(_) => {}
                 Progress::Blocked(why) => {
                     self.blocked = why;
                     self.let_two_look(to);
                     return Ok(());
                 }
-                Progress::Broken(error) => {
-                    self.fail_all();
-                    return Err(error);
-                }
+                Progress::Broken(error) => return Err(self.break_off(error, to)),
             }
             self.waiting.pop_front();
         }
@@ -329,14 +333,33 @@ impl Queue {
         self.latest = None;
     }
 
-    /// Nobody reads any more.
-    pub(crate) fn fail_all(&mut self) {
+    /// Nobody reads any more, or nobody would understand it: then the template finds the end here, and ends.
+    fn break_off(&mut self, error: io::Error, to: &OwnedFd) -> io::Error {
+        socket::shut(to);
+        self.fail_all();
+        error
+    }
+
+    fn fail_all(&mut self) {
         for waiting in self.waiting.drain(..) {
             if let Waiting::Start(seat) = waiting {
                 seat.fail();
             }
         }
         self.forget_watched();
+    }
+
+    /// Starts of which no part has been sent fail. What is left has to be sent, or nobody would understand what comes then, and nobody would know what has been started.
+    pub(crate) fn fail_unbegun(&mut self) {
+        self.waiting.retain(|waiting| match waiting {
+            Waiting::Start(seat) => {
+                seat.is_under_way() || {
+                    seat.fail();
+                    false
+                }
+            }
+            Waiting::Message(_) => true,
+        });
     }
 }
 

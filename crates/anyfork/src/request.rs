@@ -2,7 +2,7 @@
 
 use crate::channel::{Descriptors, Dialect, Outbox};
 use crate::error::{Error, Result};
-use crate::sys::socket::{self, Blocking, is_passing};
+use crate::sys::socket::{self, Blocking, is_end, is_passing};
 use crate::wire::Order;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -28,20 +28,28 @@ pub(crate) enum Progress {
     Blocked(Blocked),
     /// This one cannot be; others can.
     Failed(Error),
-    /// The template is gone.
+    /// The template is gone, or has a part of it and cannot have the rest, so that it would understand nothing that comes then.
     Broken(io::Error),
 }
 
 impl Progress {
-    /// What sending to the template's socket came to.
-    pub(crate) fn of(sent: io::Result<()>) -> Self {
+    /// Sends to the template's socket, as far as that is possible now.
+    pub(crate) fn send(order: &mut Outbox, to: &OwnedFd) -> Self {
+        Self::of(order.flush(to, Blocking::No), order.is_begun)
+    }
+
+    fn of(sent: io::Result<()>, is_begun: bool) -> Self {
         match sent {
             Ok(()) => Progress::Done,
             Err(error) if is_passing(&error) => Progress::Blocked(Blocked::by(&error)),
-            Err(error) => Progress::Broken(error),
+            Err(error) if is_begun || is_end(&error) => Progress::Broken(error),
+            Err(error) => Progress::Failed(Error::system(SEND, error)),
         }
     }
 }
+
+/// The step that fails.
+pub(crate) const SEND: &str = "send the fork order";
 
 impl Request {
     pub(crate) fn new(dialect: Dialect, order: &Order<'_>, descriptors: Descriptors, orders: Outbox) -> Self {
@@ -63,7 +71,7 @@ impl Request {
         {
             return Progress::Failed(error);
         }
-        Progress::of(self.order.flush(to, Blocking::No))
+        Progress::send(&mut self.order, to)
     }
 
     /// First the orders, then the fork: the new process finds them there, whenever it comes.
@@ -106,5 +114,24 @@ pub(crate) enum Blocked {
 impl Blocked {
     fn by(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::WouldBlock { Blocked::Full } else { Blocked::ByOthers }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn only_an_end_or_an_error_in_the_middle_concerns_the_others() {
+        let of = |errno: Errno, is_begun| Progress::of(Err(errno.into()), is_begun);
+        for is_begun in [false, true] {
+            assert!(matches!(of(Errno::PIPE, is_begun), Progress::Broken(_)));
+            assert!(matches!(of(Errno::CONNRESET, is_begun), Progress::Broken(_)));
+            assert!(matches!(of(Errno::AGAIN, is_begun), Progress::Blocked(Blocked::Full)));
+            assert!(matches!(of(Errno::NOMEM, is_begun), Progress::Blocked(Blocked::ByOthers)));
+        }
+        assert!(matches!(of(Errno::INVAL, false), Progress::Failed(_)));
+        assert!(matches!(of(Errno::INVAL, true), Progress::Broken(_)));
     }
 }

@@ -238,9 +238,11 @@ impl Restartable {
             return;
         }
         let mut state = self.lock();
-        (state.tenure, state.attempt) = (None, Attempt::None);
+        let left = (state.tenure.take(), mem::replace(&mut state.attempt, Attempt::None));
         drop(state);
         self.changed.notify_all();
+        // What it was may have to be waited for.
+        drop(left);
     }
 
     /// Starts it once more, to take the place of the process that it is now.
@@ -251,9 +253,7 @@ impl Restartable {
     /// It has been restarted by hand.
     fn restarted(&self, tenure: Tenure) -> Result<()> {
         let mut state = self.lock();
-        if state.tenure.is_none() {
-            return Err(dropped(RESTART));
-        }
+        let Some(before) = state.tenure.clone() else { return Err(dropped(RESTART)) };
         if matches!(state.attempt, Attempt::Left(_)) {
             state.attempt = Attempt::None;
         }
@@ -261,6 +261,7 @@ impl Restartable {
         state.take_over(tenure);
         drop(state);
         self.changed.notify_all();
+        drop(before);
         Ok(())
     }
 

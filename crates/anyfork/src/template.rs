@@ -20,7 +20,7 @@ use std::time::Duration;
 /// descriptors.
 ///
 /// Many threads may fork from one template at once. **Dropping** it ends it, a moment later, and a [`Process`] of it that has not been [started](Process::start) by then never is ([`TemplateGone`](ErrorKind::TemplateGone)); its workers and the templates made
-/// from it go on. Workers that [die with their owner](Process::die_with_owner) keep the process of a dropped template
+/// from it go on. (If it does not take what it was told, as it is stopped, the drop blocks for 100 ms at the longest, and the rest is sent when anyfork is used next.) Workers that [die with their owner](Process::die_with_owner) keep the process of a dropped template
 /// until they have ended.
 ///
 /// A template sees nothing of the terminal: Ctrl-C, Ctrl-\ and Ctrl-Z are the program's. It ends when the program ends.

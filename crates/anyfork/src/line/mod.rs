@@ -5,6 +5,8 @@
 mod late;
 mod pool;
 mod reports;
+#[cfg(test)]
+mod tests;
 
 use crate::allowed::Allowed;
 use crate::channel::{Descriptors, Dialect, Outbox};
@@ -13,14 +15,16 @@ use crate::handover::Nonce;
 use crate::maker::Maker;
 use crate::mutant::{Mutant, strikes};
 use crate::queue::{Outcome, Place, Queue, Seat};
-use crate::request::Request;
+use crate::request::{Request, SEND};
 use crate::sys::pidfd::{self, Life};
 use crate::sys::socket;
 use crate::sys::wait::{self, Which};
-use crate::watch::{self, Watch};
+use crate::watch::{self, TICK, Watch};
 use crate::wire::{Order, Role};
+use late::Late;
 use rustix::event::PollFlags;
 use std::io;
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -33,7 +37,7 @@ use reports::Incoming;
 /// Every so many fork orders the reports are taken in, so that a program that never waits for a worker does not fill the socket.
 const COLLECT_EVERY: u64 = 32;
 
-/// How long a template that is a child may take from the end of its socket to its own.
+/// How long a template may take to take in what it has been told when its last handle is dropped; if it is a child, from the end of its socket to its own.
 const LAST_WAIT: Duration = Duration::from_millis(100);
 
 /// So many watches may have a line in them: the kernel lets a file be in 500 epoll sets that are in one other, and in fewer if there are more
@@ -42,7 +46,7 @@ const WITNESSES: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Line {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
     dialect: Dialect,
     maker: Maker,
     /// Whether the template is a child of this process, which then has to wait for it.
@@ -92,7 +96,7 @@ pub(crate) enum New<'a> {
 impl Line {
     pub(crate) fn new(socket: OwnedFd, dialect: Dialect, identity: Option<Identity>, is_child: bool) -> Self {
         Line {
-            socket,
+            socket: Arc::new(socket),
             dialect,
             maker: Maker::this(),
             is_child,
@@ -152,7 +156,7 @@ impl Line {
         if self.given_away.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
             return Err(gone());
         }
-        late::wait_for_ended();
+        late::go_on();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         if id.is_multiple_of(COLLECT_EVERY) {
             self.collect();
@@ -164,7 +168,7 @@ impl Line {
         };
         let request = Request::new(self.dialect, &order, descriptors, orders);
         self.incoming().fates.insert(id, Fate::Running);
-        let sent = self.outgoing().request(request, &self.socket);
+        let sent = self.to_send().and_then(|mut queue| queue.request(request, &self.socket));
         let place = sent.map_err(|error| self.not_sent(error)).and_then(|place| place);
         if place.is_err() {
             self.forget(id);
@@ -174,8 +178,8 @@ impl Line {
 
     /// Why an order could not be sent. What the template said before it ended is taken in first.
     fn not_sent(&self, error: io::Error) -> Error {
-        if !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) {
-            return Error::system("send the fork order", error);
+        if !socket::is_end(&error) {
+            return Error::system(SEND, error);
         }
         self.take_reports();
         self.incoming().closed = true;
@@ -210,12 +214,15 @@ impl Line {
     }
 
     fn send(&self, order: &Order<'_>) -> io::Result<()> {
-        if self.given_away.load(Ordering::Relaxed) {
-            return Err(io::ErrorKind::BrokenPipe.into());
-        }
         let mut message = Outbox::new(self.dialect);
         message.push(order, None);
-        self.outgoing().message(message, &self.socket)
+        self.to_send()?.message(message, &self.socket)
+    }
+
+    /// The queue, unless the template is somebody else's: an error as if it were gone.
+    fn to_send(&self) -> io::Result<MutexGuard<'_, Queue>> {
+        let queue = self.outgoing();
+        if self.given_away.load(Ordering::Relaxed) { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(queue) }
     }
 
     /// Tries again to send what waits. Says what has become of one of those that do.
@@ -257,18 +264,40 @@ impl Line {
 
     /// Takes in all that has come, and sends what waits.
     pub(crate) fn collect(&self) {
+        late::go_on();
         self.send_waiting();
         self.take_reports();
     }
 
-    /// Gives the socket away: what comes on it is for somebody else.
-    pub(crate) fn give_away(&self) -> io::Result<OwnedFd> {
+    /// Gives the socket away: what comes on it is for somebody else. What the template has been told already is sent before, which is waited for until then. `None`: it did not take that, and is still this process's,
+    /// but forks no more.
+    pub(crate) fn give_away(&self, until: Instant) -> io::Result<Option<OwnedFd>> {
         let socket = self.socket.try_clone()?;
         self.settle_pool();
+        self.ending.store(true, Ordering::Relaxed);
+        self.outgoing().fail_unbegun();
+        // Nobody sends anything from here on.
+        let Some(_nothing) = self.send_all(until) else { return Ok(None) };
         self.given_away.store(true, Ordering::Relaxed);
-        self.outgoing().fail_all();
         self.incoming().closed = true;
-        Ok(socket)
+        Ok(Some(socket))
+    }
+
+    /// Sends all that waits. Blocks until then, and until that time at the longest: `None`, something still waits.
+    fn send_all(&self, until: Instant) -> Option<MutexGuard<'_, Queue>> {
+        loop {
+            let mut queue = self.outgoing();
+            // An error means that the template is gone. Then nothing waits any more.
+            let _ = queue.flush(&self.socket);
+            if queue.is_empty() {
+                return Some(queue);
+            }
+            drop(queue);
+            let now = Instant::now();
+            if until <= now || self.sleep_for_room(until.min(now + TICK)).is_err() {
+                return None;
+            }
+        }
     }
 
     /// For a template that is a child of this process: waits for its end, so that no zombie stays.
@@ -306,9 +335,19 @@ impl Line {
             return;
         }
         if let Some(Identity { pidfd: Some(pidfd), .. }) = self.template.take() {
-            late::keep(pidfd);
+            late::keep(Late::Child(pidfd));
         }
-        late::wait_for_ended();
+        late::go_on();
+    }
+
+    /// Sends what waits, the rest at another time. Says whether there is none.
+    fn send_late(&self) -> bool {
+        if self.send_all(Instant::now() + LAST_WAIT).is_some() {
+            return true;
+        }
+        let queue = mem::take(&mut *self.outgoing());
+        late::keep(Late::Untold(self.maker, Arc::clone(&self.socket), queue));
+        false
     }
 
     fn outgoing(&self) -> MutexGuard<'_, Queue> {
@@ -320,13 +359,18 @@ fn gone() -> Error {
     Error::new(ErrorKind::TemplateGone, "fork", "the template is gone")
 }
 
-/// A template that is a child of this process, and that nobody can ask any more, ends now, so that it can be waited for.
+/// What a template has been told before arrives. One that is a child of this process, and that nobody can ask any more, ends now, so that it can be waited for.
 impl Drop for Line {
     fn drop(&mut self) {
-        if self.is_child && !self.is_foreign() && !self.is_closed() {
+        if self.is_foreign() {
+            return;
+        }
+        if self.is_child && !self.is_closed() {
             self.end();
         }
-        self.wait_for_end(LAST_WAIT);
+        if self.send_late() {
+            self.wait_for_end(LAST_WAIT);
+        }
         self.leave_late();
     }
 }

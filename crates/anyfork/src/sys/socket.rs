@@ -80,3 +80,8 @@ pub(crate) fn is_passing(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || matches!(Errno::from_io_error(error), Some(Errno::TOOMANYREFS | Errno::NOBUFS | Errno::NOMEM))
 }
+
+/// Whether nobody is at the other end any more. All other errors are about what is sent, as EINVAL for the descriptor of an io_uring (since Linux 6.7).
+pub(crate) fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+}
