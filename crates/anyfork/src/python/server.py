@@ -227,10 +227,17 @@ class Inbox:
         self.octets = bytearray()
         self.used = 0
         self.descriptors = []
-        self.lost_descriptors = False
+        # The last read has lost some, which would stand behind those.
+        self.has_lost = False
+        # An earlier read has lost some of the frame that is not whole yet.
+        self.is_cut = False
 
     def fill(self, from_socket, flags=0):
-        """Receives once."""
+        """Receives once. All whole frames have been taken before."""
+        if self.has_lost:
+            self.has_lost, self.is_cut = False, True
+        if self.is_cut:
+            self.close_descriptors()
         del self.octets[: self.used]
         self.used = 0
         here, room = len(self.octets), NEAR
@@ -249,7 +256,7 @@ class Inbox:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 came += struct.unpack(f"{len(content) // 4}i", content[: len(content) // 4 * 4])
         if flags & socket.MSG_CTRUNC:
-            self.lost_descriptors = True
+            self.has_lost = True
             close_all(came)
         else:
             self.descriptors += map(above_stdio, came)
@@ -266,15 +273,32 @@ class Inbox:
         start = self.used + HEADER.size
         if len(self.octets) < start + length:
             return None
-        lost = count > 0 and self.lost_descriptors
-        if lost:
-            self.lost_descriptors = False
-        elif count > len(self.descriptors):
+        self.used = start + length
+        lost = self.loses(count)
+        if not lost and count > len(self.descriptors):
             raise Malformed("a frame whose descriptors did not come")
         descriptors = [] if lost else self.descriptors[:count]
         del self.descriptors[: len(descriptors)]
-        self.used = start + length
         return kind, bytes(self.octets[start : self.used]), count, descriptors, lost
+
+    def loses(self, count):
+        """Whether the frame that was taken just now is one that has lost descriptors: `channel/inbox.rs` says why."""
+        if count > 0 and self.is_cut:
+            self.is_cut = False
+            # What the last read brought or lost is another frame's if it went beyond the end of this one.
+            if self.used == len(self.octets):
+                self.close_descriptors()
+                self.has_lost = False
+            return True
+        if self.has_lost and count > len(self.descriptors):
+            self.has_lost = False
+            self.close_descriptors()
+            return True
+        return False
+
+    def close_descriptors(self):
+        close_all(self.descriptors)
+        self.descriptors = []
 
     def insert(self, frames):
         """Puts frames in front of everything that came so far."""
