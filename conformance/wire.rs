@@ -78,6 +78,7 @@ for_each_peer! {
     templates::other_orders_for_programs_are_answered;
 
     descriptors::one_that_comes_with_another_order_is_kept_for_its_own;
+    descriptors::what_is_cut_off_is_missing_in_its_own_order;
     descriptors::as_many_as_a_message_carries_come_with_one_octet;
     descriptors::a_templates_own_socket_ends_with_it;
     descriptors::an_id_that_is_used_twice_is_told_twice;

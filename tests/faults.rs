@@ -10,6 +10,9 @@ mod failing_anywhere;
 #[path = "faults/interfered.rs"]
 mod interfered;
 
+#[path = "faults/messages_of_python.rs"]
+mod messages_of_python;
+
 #[path = "faults/killed_anywhere.rs"]
 mod killed_anywhere;
 

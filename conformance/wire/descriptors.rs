@@ -1,9 +1,10 @@
 //! Descriptors that belong to no order, or to another than was meant, and a template's own socket.
 
 use crate::frames::{self, *};
-use crate::peers::{Peer, fork, is_well, nested, run, started};
+use crate::peers::{Peer, end_of, fork, is_well, nested, run, started};
 use anyfork_conformance::{Seen, seen, written};
-use anyfork_tests::{LONG, all_end_soon, children, identity, wait_until};
+use anyfork_tests::{LONG, all_end_soon, children, descriptors, identity, signal as send_signal, stop, wait_until};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
@@ -34,6 +35,47 @@ pub(crate) fn as_many_as_a_message_carries_come_with_one_octet<P: Peer>() {
     assert!(send(&socket, &orders[2..], &[]));
     started(&socket);
     assert_eq!(seen(&written(&socket)), vec![Seen::File(identity(&file)); 506]);
+    is_well::<P>(&template);
+}
+
+/// Of two orders one loses its descriptor, and the first is read in two parts. The one that has lost it is told, and the other has its own.
+pub(crate) fn what_is_cut_off_is_missing_in_its_own_order<P: Peer>() {
+    let template = P::raw_template();
+    let usual = getrlimit(Resource::Nofile);
+    let set = |current| {
+        prlimit(Pid::from_raw(template.pid as i32), Resource::Nofile, Rlimit { current, ..usual }).unwrap();
+    };
+    is_well::<P>(&template);
+    assert_eq!(reply(&template.socket).unwrap().kind, EXITED);
+    let before = descriptors(template.pid);
+    let set_room = |room| set((0..).filter(|number| !before.contains_key(&(*number as u32))).nth(room));
+    let theirs = end_of(&template);
+    for loser in [0, 1] {
+        eprintln!("order {loser} loses");
+        let [(ours, a), (ours_of_second, b)] = [(); 2].map(|()| UnixStream::pair().unwrap());
+        let [first, second] = [70, 71].map(|id| frames::fork(id, FREE));
+        set_room(loser);
+        assert!(send(&template.socket, &first[..8], &[a.as_fd()]));
+        assert!(wait_until(LONG, || rustix::io::ioctl_fionread(&theirs).unwrap() == 0));
+        // Both parts of what follows are read at once.
+        stop(template.pid);
+        set_room(1);
+        assert!(send(&template.socket, &first[8..], &[]));
+        assert!(send(&template.socket, &second, &[b.as_fd()]));
+        send_signal(template.pid, Signal::CONT);
+        let told = reply(&template.socket).expect("a report");
+        assert_eq!((told.kind, told.u64_at(0), told.u32_at(8)), (NOT_FORKED, 70 + loser as u64, libc::EMFILE as u32));
+        set(usual.current);
+        let socket = if loser == 0 { &ours_of_second } else { &ours };
+        socket.set_read_timeout(Some(LONG)).unwrap();
+        drop((a, b));
+        assert!(send(socket, &[frame(ARGUMENT, 0, b"its own"), run::<P>("report")].concat(), &[]));
+        started(socket);
+        assert_eq!(seen(&written(socket)), [Seen::Octets(b"its own".into())]);
+        let ended = reply(&template.socket).expect("a report");
+        assert_eq!((ended.kind, ended.u64_at(0)), (EXITED, 71 - loser as u64));
+        assert_eq!(descriptors(template.pid), before);
+    }
     is_well::<P>(&template);
 }
 

@@ -3,9 +3,11 @@
 use crate::frames::{self, READY, TEMPLATE, frame, reply, send};
 use anyfork::{Child, Command};
 use anyfork_conformance::{InPython, Native, Subject};
-use anyfork_tests::{LONG, all_end_soon, children, wait_until};
+use anyfork_tests::{LONG, all_end_soon, children, descriptors, wait_until};
+use rustix::net::sockopt;
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 use std::fs::File;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -124,4 +126,15 @@ pub(crate) fn is_well<P: Peer>(template: &Raw) {
     started(&socket);
     let seen = anyfork_conformance::seen(&anyfork_conformance::written(&socket));
     assert_eq!(seen, [anyfork_conformance::Seen::Octets(b"alive".to_vec())]);
+}
+
+/// The template's end of its socket.
+pub(crate) fn end_of(template: &Raw) -> OwnedFd {
+    let pidfd = pidfd_open(Pid::from_raw(template.pid as i32).unwrap(), PidfdFlags::empty()).unwrap();
+    let peer = descriptors(template.pid).into_keys().filter_map(|number| {
+        let fd = pidfd_getfd(&pidfd, number as i32, PidfdGetfdFlags::empty()).ok()?;
+        sockopt::socket_domain(&fd).ok().map(|_| fd)
+    });
+    let [socket] = peer.collect::<Vec<OwnedFd>>().try_into().expect("it has but one");
+    socket
 }

@@ -1,13 +1,11 @@
 //! Processes that a template forks in advance, by its socket.
 
 use crate::frames::{self, *};
-use crate::peers::{Peer, Raw, fork, is_well, nested, run, started};
+use crate::peers::{Peer, Raw, end_of, fork, is_well, nested, run, started};
 use anyfork_conformance::{Seen, seen, written};
 use anyfork_tests::{LONG, SOON, all_end_soon, children, descriptors, lives, signal as send_signal, stop, wait_until};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg, sockopt};
-use rustix::process::{
-    Pid, PidfdFlags, PidfdGetfdFlags, Resource, Rlimit, Signal, getrlimit, pidfd_getfd, pidfd_open, prlimit,
-};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use std::collections::{BTreeSet, VecDeque};
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
@@ -315,15 +313,4 @@ pub(crate) fn those_that_nobody_reads_keep_their_sockets<P: Peer>() {
     assert!(reports.descriptors.is_empty());
     assert!(wait_until(LONG, || descriptors(template.pid) == before));
     is_well::<P>(&template);
-}
-
-/// The template's end of its socket.
-fn end_of(template: &Raw) -> OwnedFd {
-    let pidfd = pidfd_open(Pid::from_raw(template.pid as i32).unwrap(), PidfdFlags::empty()).unwrap();
-    let peer = descriptors(template.pid).into_keys().filter_map(|number| {
-        let fd = pidfd_getfd(&pidfd, number as i32, PidfdGetfdFlags::empty()).ok()?;
-        sockopt::socket_domain(&fd).ok().map(|_| fd)
-    });
-    let [socket] = peer.collect::<Vec<OwnedFd>>().try_into().expect("it has but one");
-    socket
 }

@@ -18,6 +18,7 @@ mod handles;
 mod handover;
 mod hooks;
 mod intercepted;
+mod intercepted_python;
 mod isolation;
 mod kill_tree;
 mod limits;
@@ -70,6 +71,7 @@ fn main() -> Outcome {
         (&"handles", rest) => handles::run(rest),
         (&"handover", rest) => handover::run(rest),
         (&"intercepted", rest) => intercepted::run(rest),
+        (&"intercepted_python", rest) => intercepted_python::run(rest),
         (&"isolation", rest) => isolation::run(rest),
         (&"hooks", rest) => hooks::run(rest),
         (&"limits", rest) => limits::run(rest),

@@ -183,7 +183,13 @@ MAX_TEXT = 64 * 1024
 NEAR, CHUNK = 4096, 64 * 1024
 DESCRIPTORS_PER_MESSAGE = 253
 CONTROL = socket.CMSG_SPACE(DESCRIPTORS_PER_MESSAGE * 4)
-SOME, NOTHING, GONE = range(3)
+SOME, NOTHING, LATER, GONE = range(4)
+# Trying again can help: too many descriptors of this user are under way (unix(7)), or the kernel has no memory for a message now.
+JAMS = errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM
+# How often reports and orders are tried again then, in milliseconds.
+JAMMED = 10
+# How long a reply may wait for that, in milliseconds.
+PATIENCE = 500
 NONE, ROLE, ANY = struct.Struct(""), struct.Struct("<QB"), 0xFFFF
 
 # Of each order: the fields of fixed size, whether octets follow them, the least and the most descriptors.
@@ -227,10 +233,17 @@ class Inbox:
         self.octets = bytearray()
         self.used = 0
         self.descriptors = []
-        self.lost_descriptors = False
+        # The last read has lost some, which would stand behind those.
+        self.has_lost = False
+        # An earlier read has lost some of the frame that is not whole yet.
+        self.is_cut = False
 
     def fill(self, from_socket, flags=0):
-        """Receives once."""
+        """Receives once. All whole frames have been taken before."""
+        if self.has_lost:
+            self.has_lost, self.is_cut = False, True
+        if self.is_cut:
+            self.close_descriptors()
         del self.octets[: self.used]
         self.used = 0
         here, room = len(self.octets), NEAR
@@ -244,12 +257,18 @@ class Inbox:
         except ConnectionResetError:
             # The other end was closed with octets unread: it is gone all the same.
             return GONE
+        except OSError as error:
+            if error.errno not in JAMS:
+                raise
+            # The socket is readable all the time.
+            sleep(JAMMED / 1000)
+            return LATER
         came = []
         for level, kind, content in control:
             if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
                 came += struct.unpack(f"{len(content) // 4}i", content[: len(content) // 4 * 4])
         if flags & socket.MSG_CTRUNC:
-            self.lost_descriptors = True
+            self.has_lost = True
             close_all(came)
         else:
             self.descriptors += map(above_stdio, came)
@@ -266,15 +285,32 @@ class Inbox:
         start = self.used + HEADER.size
         if len(self.octets) < start + length:
             return None
-        lost = count > 0 and self.lost_descriptors
-        if lost:
-            self.lost_descriptors = False
-        elif count > len(self.descriptors):
+        self.used = start + length
+        lost = self.loses(count)
+        if not lost and count > len(self.descriptors):
             raise Malformed("a frame whose descriptors did not come")
         descriptors = [] if lost else self.descriptors[:count]
         del self.descriptors[: len(descriptors)]
-        self.used = start + length
         return kind, bytes(self.octets[start : self.used]), count, descriptors, lost
+
+    def loses(self, count):
+        """Whether the frame that was taken just now is one that has lost descriptors: `channel/inbox.rs` says why."""
+        if count > 0 and self.is_cut:
+            self.is_cut = False
+            # What the last read brought or lost is another frame's if it went beyond the end of this one.
+            if self.used == len(self.octets):
+                self.close_descriptors()
+                self.has_lost = False
+            return True
+        if self.has_lost and count > len(self.descriptors):
+            self.has_lost = False
+            self.close_descriptors()
+            return True
+        return False
+
+    def close_descriptors(self):
+        close_all(self.descriptors)
+        self.descriptors = []
 
     def insert(self, frames):
         """Puts frames in front of everything that came so far."""
@@ -352,20 +388,18 @@ def announce(to, kind):
     except (OSError, AttributeError):
         pidfd = []
     rights = rights_of(pidfd)
-    # Too many descriptors of this user are under way (unix(7)): until those who wait take them in, or else without one.
-    patience = 500
-    while True:
+    # Until it can be sent, or else without one.
+    for patience in range(PATIENCE, -1, -1):
+        if patience == 0:
+            rights = []
         reply = HEADER.pack(4, kind, len(rights)) + pid.to_bytes(4, "little")
         try:
             to.sendmsg([reply], rights, socket.MSG_NOSIGNAL)
             break
         except OSError as error:
-            if error.errno != errno.ETOOMANYREFS or not rights:
+            if error.errno not in JAMS or patience == 0:
                 return False
         sleep(0.001)
-        patience -= 1
-        if patience == 0:
-            rights = []
     close_all(pidfd)
     return True
 
@@ -394,13 +428,16 @@ class Failure(Exception):
         return HEADER.pack(len(payload), Reply.FAILED, 0) + payload
 
     def send(self, to, flags=0):
-        octets = self.frame()
-        try:
-            while octets:
+        octets, patience = self.frame(), PATIENCE
+        while octets:
+            try:
                 octets = octets[to.send(octets, flags | socket.MSG_NOSIGNAL) :]
-        except OSError:
-            # If nobody is there to hear it, there is nobody to tell.
-            pass
+            except OSError as error:
+                # If nobody is there to hear it, there is nobody to tell.
+                if error.errno not in JAMS or patience == 0:
+                    return
+                sleep(0.001)
+                patience -= 1
 
 
 def describe_briefly(error):
@@ -993,8 +1030,6 @@ def finish(code, is_interrupted):
 MOST_UNREAD = 64 * 1024
 # How often the parent is looked at where there are no pidfds, in milliseconds.
 LOOK = 250
-# How often reports are tried again that wait for others to take their descriptors in, in milliseconds.
-JAMMED = 10
 EXITED = struct.Struct("<IHHQII5Q")
 SHORT_REPORT = struct.Struct("<IHHQI")
 LAST_ID = (1 << 64) - 1
@@ -1067,7 +1102,7 @@ class Template:
         self.poll = make_poll()
         self.poll.register(self.wakeup, select.POLLIN)
         self.poll.register(process.socket, select.POLLIN)
-        # More descriptors of this user are under way than the system allows: it sends none now.
+        # Reports wait, but not for room in the socket: that it is writable says nothing then.
         self.is_jammed = False
         # The socket is at its end; only the owner's pidfd tells now.
         self.is_alone = False
@@ -1294,7 +1329,13 @@ class Template:
         roles = {pid: Role.FREE if role == Role.SPARE else role for pid, (_, role) in self.children.items()}
         self.children = {pid: (None, role) for pid, role in roles.items()}
         # It reads until it finds the answer, so this does not block for long.
-        self.flush_reports(0)
+        while self.reports:
+            try:
+                self.flush_reports(0)
+            except OSError as error:
+                if error.errno not in JAMS:
+                    raise
+                sleep(JAMMED / 1000)
         self.is_jammed = False
         self.poll.modify(process.socket, select.POLLIN)
         if not announce(process.socket, Reply.READY):
@@ -1316,7 +1357,9 @@ class Template:
         follow = {Order.MARK: self.mark, Order.SIGNAL: self.signal}
         inbox = self.process.inbox
         try:
-            while inbox.fill(self.process.socket, socket.MSG_DONTWAIT) == SOME:
+            patience = PATIENCE
+            while patience > 0 and (filled := inbox.fill(self.process.socket, socket.MSG_DONTWAIT)) in (SOME, LATER):
+                patience -= JAMMED if filled == LATER else 0
                 for kind, payload, count, _, _ in iter(inbox.next, None):
                     if kind in follow:
                         follow[kind](*parse(kind, payload, count)[0])
@@ -1356,7 +1399,7 @@ class Template:
         except BlockingIOError:
             pass
         except OSError as error:
-            self.is_jammed = error.errno == errno.ETOOMANYREFS
+            self.is_jammed = error.errno in JAMS
             if not self.is_jammed:
                 # Nobody is there to read them.
                 self.drop_reports()
@@ -1377,6 +1420,7 @@ class Template:
         self.reports.clear()
         close_all(self.report_descriptors)
         self.report_descriptors.clear()
+        self.is_jammed = False
 
     def has_dependents(self):
         """Whether a child lives to which the end of this process would send a signal."""
