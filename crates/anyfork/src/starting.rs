@@ -317,7 +317,7 @@ impl<T: Started> AsFd for Starting<T> {
         match self.watch() {
             Ok(watch) => {
                 if let Some(Ok(launched)) = &self.state
-                    && watch.set_deadline(Some(next_question(launched, self.deadline))).is_err()
+                    && watch.set_deadline(Some(launched.next_question(self.deadline))).is_err()
                 {
                     watch.make_ready();
                 }
@@ -335,7 +335,7 @@ impl<T: Started> Awaited for Starting<T> {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            Some(Ok(launched)) => Some(next_question(launched, self.deadline)),
+            Some(Ok(launched)) => Some(launched.next_question(self.deadline)),
             _ => Some(self.deadline),
         }
     }
@@ -361,22 +361,14 @@ pub(crate) fn after(limit: Duration) -> Instant {
     now.checked_add(limit).unwrap_or(now + Duration::from_secs(u32::MAX.into()))
 }
 
-/// While it waits for its template somebody else sends it, as a rule. If those who were to do that do not ask any more, it has to.
-const PATIENCE: Duration = Duration::from_millis(500);
-
 /// There was no answer: what to wait for now.
 fn look_on(lookout: &Lookout, launched: &Launched, deadline: Instant) -> io::Result<()> {
     let Some(watch) = lookout.get() else { return Ok(()) };
     launched.adjust(watch)?;
     if watch.has_deadline() {
-        watch.set_deadline(Some(next_question(launched, deadline)))?;
+        watch.set_deadline(Some(launched.next_question(deadline)))?;
     }
     Ok(())
-}
-
-/// When it is to be asked even if nothing has happened.
-fn next_question(launched: &Launched, deadline: Instant) -> Instant {
-    if launched.is_queued() { deadline.min(Instant::now() + PATIENCE) } else { deadline }
 }
 
 fn passed(what: &str) -> Error {

@@ -120,9 +120,26 @@ impl Line {
         }
     }
 
+    /// From now on the fate of this order is kept. `false`: nobody is there to follow it.
+    pub(super) fn expect(&self, id: u64) -> bool {
+        let mut incoming = self.incoming();
+        if !incoming.closed {
+            incoming.fates.insert(id, Fate::Running);
+        }
+        !incoming.closed
+    }
+
     /// Looks up what became of an order, as far as it has been taken in.
     pub(crate) fn fate(&self, id: u64) -> Fate {
         self.incoming().fates.get(&id).copied().unwrap_or(Fate::Running)
+    }
+
+    /// How a process ended, as far as that has been taken in.
+    pub(crate) fn status(&self, id: u64) -> Option<ExitStatus> {
+        match self.fate(id) {
+            Fate::Ended(status) => Some(status),
+            Fate::Running | Fate::NotForked(_) => None,
+        }
     }
 
     /// Nobody will ask for the fate of this order any more.
