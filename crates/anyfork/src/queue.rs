@@ -118,7 +118,8 @@ impl Seat {
     fn fail(&self) {
         let mut turn = self.turn();
         if let Turn::Waiting(_, watcher) = &*turn {
-            watcher.as_ref().inspect(|watcher| watcher.watch.make_ready());
+            // Without a descriptor for that it asks by itself in a while.
+            watcher.as_ref().inspect(|watcher| drop(watcher.watch.make_ready()));
             *turn = Turn::Broken;
         }
     }
@@ -157,7 +158,7 @@ impl Turn {
             _ => false,
         };
         if !shown {
-            watch.make_ready();
+            let _ = watch.make_ready();
         }
     }
 }

@@ -294,14 +294,36 @@ impl<T: Started> Starting<T> {
 
     /// What is readable when there is something to do, but for the deadline.
     pub(crate) fn watch(&self) -> Result<&Arc<Watch>> {
-        self.lookout.get_or_make(|| {
-            let watch = Arc::new(Watch::new()?);
-            match &self.state {
-                Some(Ok(launched)) => launched.show(&watch)?,
-                _ => watch.make_ready(),
-            }
-            Ok(watch)
-        })
+        self.lookout.get_or_make(|| self.show(Watch::new()?))
+    }
+
+    /// The same, readable at the deadline, too.
+    pub(crate) fn watch_with_deadline(&self) -> Result<&Arc<Watch>> {
+        if let Some(Ok(launched)) = &self.state {
+            launched.check_maker()?;
+        }
+        let watch = self.lookout.get_or_make(|| {
+            let watch = Watch::new()?;
+            // First: what cannot tell of the deadline is not seen by anybody, nor kept in the queue.
+            self.show_deadline(&watch)?;
+            self.show(watch)
+        })?;
+        let shown = self.show_deadline(watch).map(|()| watch);
+        shown.map_err(|error| Error::system("make a descriptor to wait with", error))
+    }
+
+    fn show(&self, watch: Watch) -> io::Result<Arc<Watch>> {
+        let watch = Arc::new(watch);
+        match &self.state {
+            Some(Ok(launched)) => launched.show(&watch)?,
+            _ => watch.make_ready()?,
+        }
+        Ok(watch)
+    }
+
+    fn show_deadline(&self, watch: &Watch) -> io::Result<()> {
+        let Some(Ok(launched)) = &self.state else { return Ok(()) };
+        watch.set_deadline(Some(launched.next_question(self.deadline))).or_else(|_| watch.make_ready())
     }
 }
 
@@ -309,22 +331,7 @@ impl<T: Started> Starting<T> {
 /// dropped, made when it is first asked for. When this process has no more descriptors, it is one that may be readable too often.
 impl<T: Started> AsFd for Starting<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        if let Some(Ok(launched)) = &self.state
-            && launched.check_maker().is_err()
-        {
-            return watch::last_resort();
-        }
-        match self.watch() {
-            Ok(watch) => {
-                if let Some(Ok(launched)) = &self.state
-                    && watch.set_deadline(Some(launched.next_question(self.deadline))).is_err()
-                {
-                    watch.make_ready();
-                }
-                watch.as_fd()
-            }
-            Err(_) => watch::last_resort(),
-        }
+        self.watch_with_deadline().map_or_else(|_| watch::last_resort(), |watch| watch.as_fd())
     }
 }
 

@@ -145,7 +145,7 @@ impl Awaited for Killing {
             let watch = Arc::new(Watch::new()?);
             match &self.begun {
                 Some(Ok(_)) => watch.set_ticking(Some(TICK))?,
-                _ => watch.make_ready(),
+                _ => watch.make_ready()?,
             }
             Ok(watch)
         })
