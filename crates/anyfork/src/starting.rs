@@ -82,6 +82,12 @@ impl Options {
     pub(crate) fn new(role: Role) -> Self {
         Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role }
     }
+
+    /// When a start fails that is ordered now, if its template had to be waited for so long before.
+    pub(crate) fn deadline_from_now(&self, waited: Duration) -> Instant {
+        let given = if mutant::strikes(Mutant::Deadline) { Duration::MAX } else { self.deadline };
+        after(given.saturating_sub(waited))
+    }
 }
 
 /// What a start can come to: a worker, a template, an external program; `()` for a template that [is restarted](Template::start_restart).
@@ -161,8 +167,7 @@ impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
         let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
         let waited = launched.as_ref().map_or(Duration::ZERO, |launched| launched.waited);
-        let given = if mutant::strikes(Mutant::Deadline) { Duration::MAX } else { options.deadline };
-        let deadline = after(given.saturating_sub(waited));
+        let deadline = options.deadline_from_now(waited);
         let (trace, (lookout, link)) = (trace::Start::new(&what), Default::default());
         Starting { state: Some(launched), parts, options, deadline, what, trace, lookout, link, result: PhantomData }
     }
