@@ -165,7 +165,10 @@ impl<S: Server> sealed::FromReply for Template<S> {
 
 impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
-        let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
+        let launched = launched.and_then(|mut launched| {
+            launched.push_on().inspect_err(|_| launched.give_up())?;
+            Ok(Box::new(launched))
+        });
         let waited = launched.as_ref().map_or(Duration::ZERO, |launched| launched.waited);
         let deadline = options.deadline_from_now(waited);
         let (trace, (lookout, link)) = (trace::Start::new(&what), Default::default());
