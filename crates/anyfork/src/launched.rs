@@ -271,13 +271,14 @@ impl Launched {
                 }
             }
             let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
+            if reads == MOST_READ {
+                // What they brought has been looked at: nothing else would show it.
+                self.has_more = true;
+                return Ok(None);
+            }
             reads += 1;
             match self.inbox.fill_reply(socket, Blocking::No) {
-                Ok(Filled::Some) if reads < MOST_READ => {}
-                Ok(Filled::Some) => {
-                    self.has_more = true;
-                    return Ok(None);
-                }
+                Ok(Filled::Some) => {}
                 Ok(Filled::Nothing) => return Ok(None),
                 Ok(Filled::End) if self.announced.is_some() && self.confirmation == Confirmation::ByEnd => {
                     return Ok(self.announced.take());
