@@ -7,6 +7,9 @@ mod denied;
 #[path = "faults/failing_anywhere.rs"]
 mod failing_anywhere;
 
+#[path = "faults/held.rs"]
+mod held;
+
 #[path = "faults/interfered.rs"]
 mod interfered;
 

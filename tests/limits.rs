@@ -110,6 +110,19 @@ fn a_host_without_free_descriptors_gets_an_error_and_works_again() {
 }
 
 #[test]
+fn a_start_tells_of_its_deadline_however_few_descriptors_are_left() {
+    let mut host = host!("limits", "deadlines");
+    for (key, kind) in
+        [("start", "Deadline"), ("output", "Deadline"), ("queued", "Deadline"), ("failed", "InvalidInput")]
+    {
+        let results = host.fact(key);
+        let is_right = |result: &str| result == kind || result == "System";
+        assert!(results.split('|').all(is_right) && results.ends_with(kind), "{key}: {results}");
+    }
+    host.finish();
+}
+
+#[test]
 #[cfg_attr(anyfork_no_pidfd, ignore = "trees are killed by pidfds")]
 fn a_tree_is_killed_as_a_whole_or_there_is_an_error() {
     let mut host = host!("limits", "kill-tree");

@@ -4,7 +4,7 @@ use crate::frames::{self, EXITED, FAILED, LONGEST, READY, RUN, SPARE, STARTED, c
 use crate::{DEADLINE, flood, flood_with_descriptors, is_closed, reports};
 use anyfork::{Error, ErrorKind, Process, Worker};
 use anyfork_tests::LONG;
-use rustix::event::{Timespec, epoll};
+use rustix::event::{PollFd, PollFlags, Timespec, epoll, poll};
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
@@ -198,6 +198,32 @@ fn what_a_question_has_left_is_asked_for_by_the_next() {
     };
     assert_eq!(worker.pid(), std::process::id());
     assert!(questions > 2, "it took {questions}");
+}
+
+/// However many reads came before it.
+#[test]
+fn a_reply_that_the_last_read_of_a_question_brings_is_taken() {
+    let texts = [counted(b"a"), counted(b"b"), counted(b"c")].concat();
+    let failed = frame(FAILED, 0, &[&[0; 5], &texts[..]].concat());
+    let pass_over = frame(EXITED, 0, &[7; 56]);
+    // Two reads for each.
+    for before in 126..=130 {
+        let octets = [&pass_over.repeat(before)[..], &failed].concat();
+        let waited_for = error(octets.clone());
+        assert_ne!(waited_for.kind(), ErrorKind::Deadline, "behind {before}: {waited_for}");
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        assert!(send(&theirs, &octets, &[]));
+        let mut starting = Process::from_fd(ours.into()).unwrap().deadline(LONG).start("forged::none");
+        let error = loop {
+            let limit = Timespec { tv_sec: 2, tv_nsec: 0 };
+            let mut polls = [PollFd::new(&starting, PollFlags::IN)];
+            assert_eq!(poll(&mut polls, Some(&limit)).unwrap(), 1, "behind {before}: nothing is told");
+            if let Some(result) = starting.try_finish().transpose() {
+                break result.unwrap_err();
+            }
+        };
+        assert_eq!(error.kind(), waited_for.kind(), "{error}");
+    }
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Starts while the template or the host may have no more processes or descriptors.
 
 use crate::{Outcome, entries, pause, say};
-use anyfork::{Command, Process, Template, Worker};
-use anyfork_tests::{LONG, children, lives, within};
+use anyfork::{Command, Pending, Process, Template, Worker};
+use anyfork_tests::{LONG, children, lives, stop, within};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 use std::fs::File;
+use std::time::{Duration, Instant};
 
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
     match arguments {
@@ -14,6 +16,7 @@ pub(crate) fn run(arguments: &[&str]) -> Outcome {
         ["template-descriptors"] => template_descriptors(),
         ["host-descriptors"] => host_descriptors(),
         ["kill-tree"] => kill_tree(),
+        ["deadlines"] => deadlines(),
         _ => Err("which limit?".into()),
     }
 }
@@ -96,7 +99,7 @@ fn orders_under_way(user: u32) -> Outcome {
     ended(template.fork().run(entries::park))?;
     let open = anyfork_tests::open_files(std::process::id());
     setrlimit(Resource::Nofile, Rlimit { current: Some(3 * EACH as u64 - 50), ..getrlimit(Resource::Nofile) })?;
-    anyfork_tests::stop(template.pid());
+    stop(template.pid());
     let file = File::open("/dev/null")?;
     let starting: Vec<_> = (0..5).map(|_| template.fork().fds(vec![&file; EACH]).start(count)).collect();
     // What could not be sent is still open here.
@@ -174,6 +177,53 @@ fn kill_tree() -> Outcome {
     }
     say("killed", results.join("|"));
     Ok(())
+}
+
+/// Starts that get no answer, in an event loop that makes their descriptors with room for none, one, two, and so on.
+fn deadlines() -> Outcome {
+    const SHORT: Duration = Duration::from_millis(100);
+    let template = Process::new().template()?;
+    stop(template.pid());
+    asked_for("start", || template.fork().deadline(SHORT).start(entries::nothing))?;
+    asked_for("output", || template.command("true").deadline(SHORT).start_output())?;
+    asked_for("failed", || Process::new().name("\0").start(entries::nothing))?;
+    let _full: Vec<_> = (0..900).map(|_| template.fork().start(entries::nothing)).collect();
+    asked_for("queued", || template.fork().deadline(SHORT).start(entries::nothing))?;
+    Ok(())
+}
+
+/// Tells what comes of each.
+fn asked_for<P: Pending>(key: &str, start: impl Fn() -> P) -> Outcome {
+    let usual = getrlimit(Resource::Nofile);
+    let mut results = Vec::new();
+    for room in 0..5 {
+        let pending = start();
+        let open = anyfork_tests::descriptors(std::process::id());
+        let first_free = (0..).find(|number| !open.contains_key(number)).unwrap_or(0);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(u64::from(first_free + room)), ..usual })?;
+        let result = result_of(pending);
+        setrlimit(Resource::Nofile, usual)?;
+        results.push(result);
+    }
+    say(key, results.join("|"));
+    Ok(())
+}
+
+/// Asks when the descriptor is readable, and only then.
+fn result_of<P: Pending>(mut pending: P) -> String {
+    let until = Instant::now() + LONG / 4;
+    let limit = Timespec { tv_sec: 2, tv_nsec: 0 };
+    while Instant::now() < until {
+        if poll(&mut [PollFd::new(&pending, PollFlags::IN)], Some(&limit)) == Ok(0) {
+            return "never readable".into();
+        }
+        match pending.try_finish() {
+            Ok(None) => {}
+            Ok(Some(_)) => return "started".into(),
+            Err(error) => return format!("{:?}", error.kind()),
+        }
+    }
+    "never finished".into()
 }
 
 /// Starts with room for no descriptor, one, two, and so on.

@@ -179,6 +179,21 @@ fn a_start_keeps_its_deadline_and_the_next_one_goes_on_with_the_restart() {
     assert_eq!(lines(&witness), 2);
 }
 
+/// The handing over of a process keeps it likewise.
+#[test]
+fn a_process_that_waited_for_the_restart_is_given_away_within_its_deadline() {
+    let witness = Scratch::new("given-away");
+    let template = template(Restarts::automatic(), &witness, 1000);
+    kill(&template);
+    let limit = 2500 * MS;
+    let busy = template.fork().deadline(limit).call(leave_a_line, [&*witness, "5000"]);
+    // More than its socket takes.
+    let busy = (0..6).fold(busy, |process, _| process.call(nothing, [vec![1; 60_000]]));
+    let begin = Instant::now();
+    assert_eq!(busy.into_fd().unwrap_err().kind(), ErrorKind::Deadline);
+    assert!(begin.elapsed() < limit - 500 * MS, "it took {:?}", begin.elapsed());
+}
+
 #[test]
 fn a_restart_that_nobody_waits_for_any_more_ends_with_the_handle() {
     let witness = Scratch::new("left");

@@ -207,7 +207,7 @@ impl<T: Ended> Ending<T> {
         let watch = Arc::new(Watch::new()?);
         match &self.stage {
             Stage::Writes(_) => show_pipes(&self.pump, &watch)?,
-            _ => watch.make_ready(),
+            _ => watch.make_ready()?,
         }
         Ok(watch)
     }
@@ -234,14 +234,14 @@ impl Ending<Output> {
 /// Readable when [`try_finish`](Ending::try_finish) has something to do. One descriptor, the same until the value is dropped, made when it is first asked for.
 impl<T: Ended> AsFd for Ending<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
+        let tells_of_deadline = match &self.stage {
+            // The watch is this one's, too.
+            Stage::Starts(starting) => starting.watch_with_deadline().is_ok(),
+            _ => true,
+        };
         match self.watch() {
-            Ok(watch) => {
-                if let Stage::Starts(starting) = &self.stage {
-                    let _ = starting.as_fd();
-                }
-                watch.as_fd()
-            }
-            Err(_) => watch::last_resort(),
+            Ok(watch) if tells_of_deadline => watch.as_fd(),
+            _ => watch::last_resort(),
         }
     }
 }

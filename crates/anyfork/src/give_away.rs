@@ -45,7 +45,8 @@ impl Process<Native> {
     pub fn into_fd(mut self) -> Result<OwnedFd> {
         let mut launched = self.take_launched(true)?;
         let step = "hand a process over";
-        let pushed = match launched.push_all(self.deadline_from_now()) {
+        let deadline = self.options.deadline_from_now(launched.waited);
+        let pushed = match launched.push_all(deadline) {
             Ok(false) => Err(Error::new(ErrorKind::Deadline, step, "the deadline passed; the process was given up")),
             pushed => pushed,
         };

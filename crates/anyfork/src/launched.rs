@@ -41,6 +41,8 @@ pub(crate) struct Launched {
     last_word: Option<Instant>,
     /// Whether the last question has left something unread.
     has_more: bool,
+    /// When it is to be asked even if nothing has happened.
+    next_look: Instant,
 }
 
 /// When the process is ready.
@@ -66,6 +68,10 @@ pub(crate) type Answer = Option<(u32, Option<OwnedFd>)>;
 
 /// How long it may take until the template has told how a process ended that never answered. It is under way by then.
 const LAST_WORD: Duration = Duration::from_millis(20);
+
+/// How long a start goes on without a sign. While it waits for its template somebody else sends it, as a rule; if those who were to do that do not ask any more, it has to. And of a template that has ended
+/// there is no sign if something that it has left holds its socket.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// So often is read for one question: who sends without end is not listened to beyond the deadline.
 const MOST_READ: usize = 256;
@@ -107,6 +113,7 @@ impl Launched {
             waited: Duration::ZERO,
             last_word: None,
             has_more: false,
+            next_look: Instant::now() + PATIENCE,
         }
     }
 
@@ -210,6 +217,7 @@ impl Launched {
 
     /// Sleeps until there may be something to do, at most until then.
     pub(crate) fn sleep(&self, until: Instant) -> io::Result<()> {
+        let until = self.next_question(until);
         let tick = until.min(Instant::now() + TICK);
         // One wake-up, not two, if more than the reply is waited for.
         let event = if self.confirmation == Confirmation::ByEnd { PollFlags::RDHUP } else { PollFlags::IN };
@@ -225,8 +233,32 @@ impl Launched {
         }
     }
 
+    /// When it is to be asked at the latest, if it fails at `deadline`.
+    pub(crate) fn next_question(&self, deadline: Instant) -> Instant {
+        if self.line.is_some() { deadline.min(self.next_look) } else { deadline }
+    }
+
     /// The process's one reply, if it has come. Never blocks.
     pub(crate) fn take_answer(&mut self, what: &str) -> Result<Answer> {
+        let answer = self.read_answer(what)?;
+        if answer.is_none() && self.is_left_behind() {
+            return self.why_it_ended(what).map_or(Ok(None), Err);
+        }
+        Ok(answer)
+    }
+
+    /// Whether its template has ended, and nothing else will ever show that. Looked for from time to time.
+    fn is_left_behind(&mut self) -> bool {
+        let Some((line, _)) = &self.line else { return false };
+        let now = Instant::now();
+        if now < self.next_look {
+            return false;
+        }
+        self.next_look = now + PATIENCE;
+        line.is_held()
+    }
+
+    fn read_answer(&mut self, what: &str) -> Result<Answer> {
         self.push_on()?;
         self.has_more = false;
         let mut reads = 0;
@@ -239,13 +271,14 @@ impl Launched {
                 }
             }
             let Stage::Ordered(socket) = &self.stage else { return Ok(None) };
+            if reads == MOST_READ {
+                // What they brought has been looked at: nothing else would show it.
+                self.has_more = true;
+                return Ok(None);
+            }
             reads += 1;
             match self.inbox.fill_reply(socket, Blocking::No) {
-                Ok(Filled::Some) if reads < MOST_READ => {}
-                Ok(Filled::Some) => {
-                    self.has_more = true;
-                    return Ok(None);
-                }
+                Ok(Filled::Some) => {}
                 Ok(Filled::Nothing) => return Ok(None),
                 Ok(Filled::End) if self.announced.is_some() && self.confirmation == Confirmation::ByEnd => {
                     return Ok(self.announced.take());

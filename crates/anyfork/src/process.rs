@@ -18,7 +18,7 @@ use crate::wire::{INLINE_ARGUMENT, Order, Role};
 use crate::worker::Worker;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a start or a preparation may take, if nothing else is said.
 pub const DEFAULT_DEADLINE: Duration = Duration::from_secs(30);
@@ -268,11 +268,6 @@ impl<S: Server> Process<S> {
         process
     }
 
-    pub(crate) fn deadline_from_now(&self) -> Instant {
-        let now = Instant::now();
-        now.checked_add(self.options.deadline).unwrap_or(now + DEFAULT_DEADLINE)
-    }
-
     fn finish<T: Started>(mut self, parts: T::Parts, mut what: String) -> Starting<T> {
         if !self.prepared.is_empty() {
             what += &format!(", prepared by {}", self.prepared.join(", "));
@@ -345,5 +340,20 @@ impl<S: Server> Drop for Process<S> {
         if let Some(launched) = &mut self.launched {
             launched.give_up();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn a_deadline_may_be_as_long_as_it_likes() {
+        let deadline = |limit, waited| Process::new().deadline(limit).options.deadline_from_now(waited);
+        let year = Duration::from_secs(366 * 24 * 3600);
+        assert!(deadline(Duration::MAX, Duration::ZERO) > Instant::now() + year);
+        assert!(deadline(2 * year, year) < Instant::now() + 2 * year);
+        assert!(deadline(year, 2 * year) <= Instant::now());
     }
 }

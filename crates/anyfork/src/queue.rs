@@ -122,7 +122,8 @@ impl Seat {
     fn fail(&self) {
         let mut turn = self.turn();
         if let Turn::Waiting(_, watcher) = &*turn {
-            watcher.as_ref().inspect(|watcher| watcher.watch.make_ready());
+            // Without a descriptor for that it asks by itself in a while.
+            watcher.as_ref().inspect(|watcher| drop(watcher.watch.make_ready()));
             *turn = Turn::Broken;
         }
     }
@@ -161,7 +162,7 @@ impl Turn {
             _ => false,
         };
         if !shown {
-            watch.make_ready();
+            let _ = watch.make_ready();
         }
     }
 }
@@ -340,7 +341,7 @@ impl Queue {
         error
     }
 
-    fn fail_all(&mut self) {
+    pub(crate) fn fail_all(&mut self) {
         for waiting in self.waiting.drain(..) {
             if let Waiting::Start(seat) = waiting {
                 seat.fail();

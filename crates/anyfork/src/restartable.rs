@@ -4,7 +4,7 @@
 
 use crate::channel::Dialect;
 use crate::error::{Error, ErrorKind, Result};
-use crate::line::{Fate, Identity, Line};
+use crate::line::{Identity, Line};
 use crate::maker::Maker;
 use crate::origin::Held;
 use crate::recipe::Recipe;
@@ -77,10 +77,7 @@ impl Tenure {
         let (parent, id) = self.birth.as_ref()?;
         let parent = parent.upgrade()?;
         parent.collect();
-        match parent.fate(*id) {
-            Fate::Ended(status) => Some(status),
-            _ => None,
-        }
+        parent.status(*id)
     }
 }
 

@@ -82,6 +82,12 @@ impl Options {
     pub(crate) fn new(role: Role) -> Self {
         Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role }
     }
+
+    /// When a start fails that is ordered now, if its template had to be waited for so long before.
+    pub(crate) fn deadline_from_now(&self, waited: Duration) -> Instant {
+        let given = if mutant::strikes(Mutant::Deadline) { Duration::MAX } else { self.deadline };
+        after(given.saturating_sub(waited))
+    }
 }
 
 /// What a start can come to: a worker, a template, an external program; `()` for a template that [is restarted](Template::start_restart).
@@ -159,10 +165,12 @@ impl<S: Server> sealed::FromReply for Template<S> {
 
 impl<T: Started> Starting<T> {
     pub(crate) fn new(launched: Result<Launched>, parts: T::Parts, options: Options, what: String) -> Self {
-        let launched = launched.and_then(|mut launched| launched.push_on().map(|_| Box::new(launched)));
+        let launched = launched.and_then(|mut launched| {
+            launched.push_on().inspect_err(|_| launched.give_up())?;
+            Ok(Box::new(launched))
+        });
         let waited = launched.as_ref().map_or(Duration::ZERO, |launched| launched.waited);
-        let given = if mutant::strikes(Mutant::Deadline) { Duration::MAX } else { options.deadline };
-        let deadline = after(given.saturating_sub(waited));
+        let deadline = options.deadline_from_now(waited);
         let (trace, (lookout, link)) = (trace::Start::new(&what), Default::default());
         Starting { state: Some(launched), parts, options, deadline, what, trace, lookout, link, result: PhantomData }
     }
@@ -294,14 +302,36 @@ impl<T: Started> Starting<T> {
 
     /// What is readable when there is something to do, but for the deadline.
     pub(crate) fn watch(&self) -> Result<&Arc<Watch>> {
-        self.lookout.get_or_make(|| {
-            let watch = Arc::new(Watch::new()?);
-            match &self.state {
-                Some(Ok(launched)) => launched.show(&watch)?,
-                _ => watch.make_ready(),
-            }
-            Ok(watch)
-        })
+        self.lookout.get_or_make(|| self.show(Watch::new()?))
+    }
+
+    /// The same, readable at the deadline, too.
+    pub(crate) fn watch_with_deadline(&self) -> Result<&Arc<Watch>> {
+        if let Some(Ok(launched)) = &self.state {
+            launched.check_maker()?;
+        }
+        let watch = self.lookout.get_or_make(|| {
+            let watch = Watch::new()?;
+            // First: what cannot tell of the deadline is not seen by anybody, nor kept in the queue.
+            self.show_deadline(&watch)?;
+            self.show(watch)
+        })?;
+        let shown = self.show_deadline(watch).map(|()| watch);
+        shown.map_err(|error| Error::system("make a descriptor to wait with", error))
+    }
+
+    fn show(&self, watch: Watch) -> io::Result<Arc<Watch>> {
+        let watch = Arc::new(watch);
+        match &self.state {
+            Some(Ok(launched)) => launched.show(&watch)?,
+            _ => watch.make_ready()?,
+        }
+        Ok(watch)
+    }
+
+    fn show_deadline(&self, watch: &Watch) -> io::Result<()> {
+        let Some(Ok(launched)) = &self.state else { return Ok(()) };
+        watch.set_deadline(Some(launched.next_question(self.deadline))).or_else(|_| watch.make_ready())
     }
 }
 
@@ -309,22 +339,7 @@ impl<T: Started> Starting<T> {
 /// dropped, made when it is first asked for. When this process has no more descriptors, it is one that may be readable too often.
 impl<T: Started> AsFd for Starting<T> {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        if let Some(Ok(launched)) = &self.state
-            && launched.check_maker().is_err()
-        {
-            return watch::last_resort();
-        }
-        match self.watch() {
-            Ok(watch) => {
-                if let Some(Ok(launched)) = &self.state
-                    && watch.set_deadline(Some(next_question(launched, self.deadline))).is_err()
-                {
-                    watch.make_ready();
-                }
-                watch.as_fd()
-            }
-            Err(_) => watch::last_resort(),
-        }
+        self.watch_with_deadline().map_or_else(|_| watch::last_resort(), |watch| watch.as_fd())
     }
 }
 
@@ -335,7 +350,7 @@ impl<T: Started> Awaited for Starting<T> {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.state {
-            Some(Ok(launched)) => Some(next_question(launched, self.deadline)),
+            Some(Ok(launched)) => Some(launched.next_question(self.deadline)),
             _ => Some(self.deadline),
         }
     }
@@ -361,22 +376,14 @@ pub(crate) fn after(limit: Duration) -> Instant {
     now.checked_add(limit).unwrap_or(now + Duration::from_secs(u32::MAX.into()))
 }
 
-/// While it waits for its template somebody else sends it, as a rule. If those who were to do that do not ask any more, it has to.
-const PATIENCE: Duration = Duration::from_millis(500);
-
 /// There was no answer: what to wait for now.
 fn look_on(lookout: &Lookout, launched: &Launched, deadline: Instant) -> io::Result<()> {
     let Some(watch) = lookout.get() else { return Ok(()) };
     launched.adjust(watch)?;
     if watch.has_deadline() {
-        watch.set_deadline(Some(next_question(launched, deadline)))?;
+        watch.set_deadline(Some(launched.next_question(deadline)))?;
     }
     Ok(())
-}
-
-/// When it is to be asked even if nothing has happened.
-fn next_question(launched: &Launched, deadline: Instant) -> Instant {
-    if launched.is_queued() { deadline.min(Instant::now() + PATIENCE) } else { deadline }
 }
 
 fn passed(what: &str) -> Error {

@@ -162,7 +162,7 @@ impl Awaited for Killing {
             let watch = Arc::new(Watch::new()?);
             match &self.begun {
                 Some(Ok(_)) => watch.set_ticking(Some(TICK))?,
-                _ => watch.make_ready(),
+                _ => watch.make_ready()?,
             }
             Ok(watch)
         })

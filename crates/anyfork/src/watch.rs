@@ -68,16 +68,15 @@ impl Watch {
         let _ = epoll::delete(&self.epoll, fd);
     }
 
-    /// Readable from now on.
-    pub(crate) fn make_ready(&self) {
-        let Ok(new) = always_ready() else {
-            // Out of descriptors. The timer may be there already.
-            let _ = self.set_deadline(Some(Instant::now()));
-            return;
-        };
-        if self.add(&new, EventFlags::IN).is_ok() {
-            let _ = self.ready.set(new);
+    /// Readable from now on. An error if there are no descriptors left for that, and the timer is not there already.
+    pub(crate) fn make_ready(&self) -> io::Result<()> {
+        if self.ready.get().is_some() {
+            return Ok(());
         }
+        let Ok(new) = always_ready() else { return self.set_deadline(Some(Instant::now())) };
+        self.add(&new, EventFlags::IN)?;
+        let _ = self.ready.set(new);
+        Ok(())
     }
 
     /// Readable from that moment on.

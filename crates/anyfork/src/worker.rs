@@ -4,7 +4,7 @@ use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
 use crate::exited::Exited;
 use crate::kill_on_drop::KillOnDrop;
-use crate::line::{Fate, Line};
+use crate::line::Line;
 use crate::maker::Maker;
 use crate::mutant::{Mutant, strikes};
 use crate::status::ExitStatus;
@@ -207,6 +207,11 @@ impl Lifeline {
         self.pidfd().map_or(Life::Runs, |pidfd| pidfd::life(pidfd).unwrap_or(Life::Runs))
     }
 
+    /// As far as its pidfd tells.
+    fn may_have_ended(&self, life: Life) -> bool {
+        life != Life::Runs || self.pidfd.is_none()
+    }
+
     /// The status, if it can be known now.
     pub(crate) fn check(&self) -> Result<Option<ExitStatus>> {
         self.maker.check("wait")?;
@@ -218,10 +223,11 @@ impl Lifeline {
         let status = match &self.line {
             Some((line, id)) => {
                 line.collect();
-                match line.fate(*id) {
-                    Fate::Ended(status) => Some(status),
-                    _ if line.is_closed() => self.ask_others(life)?,
-                    _ => None,
+                let is_alone = || line.is_closed() || (self.may_have_ended(life) && line.has_ended());
+                match line.status(*id) {
+                    // It may have been told in between, too.
+                    None if is_alone() => line.status(*id).map_or_else(|| self.ask_others(life), |it| Ok(Some(it)))?,
+                    told => told,
                 }
             }
             None => self.ask_others(life)?,

@@ -132,16 +132,37 @@ impl Line {
         self.template.get()
     }
 
-    /// Whether the template was there a moment ago. Its socket alone does not tell: a process that it has just forked may still hold that, and so may what a preparation has started.
+    /// Whether the template was there a moment ago.
     pub(crate) fn is_up(&self) -> bool {
         self.collect();
-        let pidfd = || self.identity()?.pidfd.as_ref();
-        let has_ended = |pidfd| pidfd::life(pidfd).is_ok_and(|life| life != Life::Runs);
-        !self.is_closed() && !pidfd().is_some_and(has_ended)
+        !self.has_ended()
     }
 
+    /// Whether the end of the template has been seen, or its line is of no use any more for another reason.
     pub(crate) fn is_closed(&self) -> bool {
         self.incoming().closed
+    }
+
+    /// Looks whether the template has ended, if that has not been seen yet: one system call. Its socket alone does not tell: a process that it has just forked may still hold that, and so may
+    /// what a preparation has started. By then all that it has said has been taken in.
+    pub(crate) fn has_ended(&self) -> bool {
+        if self.is_closed() {
+            return true;
+        }
+        let pidfd = self.identity().and_then(|identity| identity.pidfd.as_ref());
+        if !pidfd.is_some_and(|pidfd| pidfd::life(pidfd).is_ok_and(|life| life != Life::Runs)) {
+            return false;
+        }
+        self.take_reports();
+        self.incoming().closed = true;
+        self.outgoing().fail_all();
+        self.wait_for_child();
+        true
+    }
+
+    /// Whether it has ended, and somebody else holds its socket: what has been sent to it is never read, and no sign of that comes.
+    pub(crate) fn is_held(&self) -> bool {
+        self.has_ended() && !socket::is_abandoned(&self.socket)
     }
 
     /// Orders a new process: `descriptors` go to the template with the order, `orders` are for the process. Returns the id under which its
@@ -167,7 +188,9 @@ impl Line {
             New::Program(program) => Order::Spawn { id, role, program },
         };
         let request = Request::new(self.dialect, &order, descriptors, orders);
-        self.incoming().fates.insert(id, Fate::Running);
+        if !self.expect(id) {
+            return Err(self.take_failure().unwrap_or_else(gone));
+        }
         let sent = self.to_send().and_then(|mut queue| queue.request(request, &self.socket));
         let place = sent.map_err(|error| self.not_sent(error)).and_then(|place| place);
         if place.is_err() {

@@ -120,9 +120,26 @@ impl Line {
         }
     }
 
+    /// From now on the fate of this order is kept. `false`: nobody is there to follow it.
+    pub(super) fn expect(&self, id: u64) -> bool {
+        let mut incoming = self.incoming();
+        if !incoming.closed {
+            incoming.fates.insert(id, Fate::Running);
+        }
+        !incoming.closed
+    }
+
     /// Looks up what became of an order, as far as it has been taken in.
     pub(crate) fn fate(&self, id: u64) -> Fate {
         self.incoming().fates.get(&id).copied().unwrap_or(Fate::Running)
+    }
+
+    /// How a process ended, as far as that has been taken in.
+    pub(crate) fn status(&self, id: u64) -> Option<ExitStatus> {
+        match self.fate(id) {
+            Fate::Ended(status) => Some(status),
+            Fate::Running | Fate::NotForked(_) => None,
+        }
     }
 
     /// Nobody will ask for the fate of this order any more.
@@ -150,9 +167,38 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::channel::Dialect;
+    use crate::channel::{Dialect, Outbox};
+    use crate::launched::Launched;
+    use crate::line::New;
+    use crate::queue::Place;
+    use crate::starting::{Options, Starting};
     use crate::sys::socket;
-    use crate::wire::{Bytes, ExitRecord};
+    use crate::wire::{Bytes, ExitRecord, Order, Role};
+    use crate::worker::Worker;
+    use rustix::net::{AddressFamily, SocketType};
+
+    /// The process may be there already, and busy with its preparation.
+    #[test]
+    fn a_start_whose_orders_cannot_be_sent_is_given_up() {
+        let (ours, theirs) = socket::pair().unwrap();
+        let line = Arc::new(Line::new(ours, Dialect::Frames, None, false));
+        let (id, _) = line.fork(Role::Free, New::Fork, Descriptors::new(), Outbox::default()).unwrap();
+        let connected_to_nobody = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
+        let mut orders = Outbox::default();
+        orders.push(&Order::Template, []);
+        let launched = Launched::by(Arc::clone(&line), id, Place::Ordered((connected_to_nobody, orders)));
+        let mut starting = Starting::<Worker>::new(Ok(launched), (), Options::new(Role::Free), "start".into());
+        assert_eq!(starting.try_finish().unwrap_err().raw_os_error(), Some(libc::ENOTCONN));
+        assert!(line.incoming().fates.is_empty());
+        let mut orders = Inbox::default();
+        assert_eq!(orders.fill(&theirs, Blocking::No).unwrap(), Filled::Some);
+        let fork = orders.next().unwrap().expect("an order to fork");
+        assert_eq!(Order::parse(fork.frame.get()).unwrap(), Order::Fork { id, role: Role::Free });
+        // A descriptor ends what one call receives.
+        assert_eq!(orders.fill(&theirs, Blocking::No).unwrap(), Filled::Some);
+        let kill = orders.next().unwrap().expect("an order to kill it");
+        assert_eq!(Order::parse(kill.frame.get()).unwrap(), Order::Signal { id, signal: libc::SIGKILL as u32 });
+    }
 
     /// Whoever sends as fast as it is read would never be at an end otherwise.
     #[test]
