@@ -336,7 +336,7 @@ impl Launched {
                 error(ErrorKind::ProcessGone, format!("the process ended before it was ready: {status}"))
             }
             Fate::Running if line.is_closed() => {
-                line.take_failure().or_else(|| error(ErrorKind::TemplateGone, "the template is gone".into()))
+                line.take_failure().or_else(|| error(ErrorKind::TemplateGone, line.epitaph()))
             }
             Fate::Running if self.last_word.is_some_and(|until| Instant::now() < until) => None,
             Fate::Running => error(ErrorKind::ProcessGone, "the process ended before it was ready".into()),

@@ -7,15 +7,17 @@ mod pool;
 mod reports;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use crate::allowed::Allowed;
 use crate::channel::{Descriptors, Dialect, Outbox};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::handover::Nonce;
 use crate::maker::Maker;
 use crate::mutant::{Mutant, strikes};
 use crate::queue::{Outcome, Place, Queue, Seat};
 use crate::request::{Request, SEND};
+use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
 use crate::sys::socket;
 use crate::sys::wait::{self, Which};
@@ -33,16 +35,13 @@ use std::time::{Duration, Instant};
 pub(crate) use pool::Spare;
 pub(crate) use reports::Fate;
 use reports::Incoming;
+pub(crate) use witness::Witness;
 
 /// Every so many fork orders the reports are taken in, so that a program that never waits for a worker does not fill the socket.
 const COLLECT_EVERY: u64 = 32;
 
 /// How long a template may take to take in what it has been told when its last handle is dropped; if it is a child, from the end of its socket to its own.
 const LAST_WAIT: Duration = Duration::from_millis(100);
-
-/// So many watches may have a line in them: the kernel lets a file be in 500 epoll sets that are in one other, and in fewer if there are more
-/// levels.
-const WITNESSES: usize = 64;
 
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -52,6 +51,8 @@ pub(crate) struct Line {
     /// Whether the template is a child of this process, which then has to wait for it.
     is_child: bool,
     template: OnceLock<Identity>,
+    /// How it ended, if it was waited for.
+    ended: OnceLock<ExitStatus>,
     next_id: AtomicU64,
     /// Another process has it now; this one must not say anything on it any more.
     given_away: AtomicBool,
@@ -64,16 +65,6 @@ pub(crate) struct Line {
     incoming: Mutex<Incoming>,
     outgoing: Mutex<Queue>,
     witnesses: AtomicUsize,
-}
-
-/// The right to have a line in a watch, to see its end.
-#[derive(Debug)]
-pub(crate) struct Witness(Arc<Line>);
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        self.0.witnesses.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Who the template is, once it has said so.
@@ -101,6 +92,7 @@ impl Line {
             maker: Maker::this(),
             is_child,
             template: identity.map(OnceLock::from).unwrap_or_default(),
+            ended: OnceLock::new(),
             next_id: AtomicU64::new(1),
             given_away: AtomicBool::new(false),
             ending: AtomicBool::new(false),
@@ -110,13 +102,6 @@ impl Line {
             outgoing: Mutex::default(),
             witnesses: AtomicUsize::new(0),
         }
-    }
-
-    /// `None` if there are as many as may be.
-    pub(crate) fn witness(self: &Arc<Self>) -> Option<Witness> {
-        let one_more = |count| (count < WITNESSES).then_some(count + 1);
-        self.witnesses.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
-        Some(Witness(Arc::clone(self)))
     }
 
     pub(crate) fn is_foreign(&self) -> bool {
@@ -175,7 +160,7 @@ impl Line {
         orders: Outbox,
     ) -> Result<(u64, Place)> {
         if self.given_away.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed) {
-            return Err(gone());
+            return Err(self.gone());
         }
         late::go_on();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
@@ -189,7 +174,7 @@ impl Line {
         };
         let request = Request::new(self.dialect, &order, descriptors, orders);
         if !self.expect(id) {
-            return Err(self.take_failure().unwrap_or_else(gone));
+            return Err(self.take_failure().unwrap_or_else(|| self.gone()));
         }
         let sent = self.to_send().and_then(|mut queue| queue.request(request, &self.socket));
         let place = sent.map_err(|error| self.not_sent(error)).and_then(|place| place);
@@ -206,7 +191,7 @@ impl Line {
         }
         self.take_reports();
         self.incoming().closed = true;
-        self.take_failure().unwrap_or_else(gone)
+        self.take_failure().unwrap_or_else(|| self.gone())
     }
 
     /// Sends a signal to a child through the template, which knows whether its number is still its own.
@@ -347,8 +332,9 @@ impl Line {
     fn wait_for_child(&self) {
         if !strikes(Mutant::Reap)
             && let Some(Identity { pidfd: Some(pidfd), .. }) = self.identity()
+            && let Some(record) = wait::reap(Which::Pidfd(pidfd.as_fd()))
         {
-            wait::reap(Which::Pidfd(pidfd.as_fd()));
+            let _ = self.ended.set(ExitStatus::of_record(&record));
         }
     }
 
@@ -376,10 +362,6 @@ impl Line {
     fn outgoing(&self) -> MutexGuard<'_, Queue> {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn gone() -> Error {
-    Error::new(ErrorKind::TemplateGone, "fork", "the template is gone")
 }
 
 /// What a template has been told before arrives. One that is a child of this process, and that nobody can ask any more, ends now, so that it can be waited for.

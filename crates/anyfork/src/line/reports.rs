@@ -3,12 +3,13 @@
 use super::pool::{Pool, Spare};
 use super::{Identity, Line};
 use crate::channel::{Descriptors, Filled, Inbox};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::status::ExitStatus;
 use crate::sys::receive::Along;
 use crate::sys::socket::Blocking;
 use crate::wire::Reply;
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 /// Statuses kept of adopted orphans that nobody has asked for yet. The oldest go first.
@@ -35,6 +36,8 @@ pub(super) struct Incoming {
     /// Why it did not become a template.
     pub(super) failure: Option<Error>,
     pub(super) closed: bool,
+    /// Whether it has become a template.
+    pub(super) is_ready: bool,
 }
 
 impl Default for Incoming {
@@ -46,6 +49,7 @@ impl Default for Incoming {
             pool: Pool::default(),
             failure: None,
             closed: false,
+            is_ready: false,
         }
     }
 }
@@ -86,6 +90,7 @@ impl Line {
     fn take_in(&self, incoming: &mut Incoming, reply: Reply, mut descriptors: Descriptors) {
         match reply {
             Reply::Ready { pid } => {
+                incoming.is_ready = true;
                 let _ = self.template.set(Identity { pid, pidfd: descriptors.pop().map(Arc::new) });
             }
             Reply::Exited(record) => {
@@ -150,6 +155,21 @@ impl Line {
     /// Why there is no template at the other end, if it has said so. Told once.
     pub(crate) fn take_failure(&self) -> Option<Error> {
         self.incoming().failure.take()
+    }
+
+    pub(super) fn gone(&self) -> Error {
+        Error::new(ErrorKind::TemplateGone, "fork", self.epitaph())
+    }
+
+    /// What there is to say of one that is gone.
+    pub(crate) fn epitaph(&self) -> String {
+        if !self.is_child || self.given_away.load(Ordering::Relaxed) || self.incoming().is_ready {
+            return "the template is gone".into();
+        }
+        self.wait_for_child();
+        let status = self.ended.get().map(|status| format!(": {status}")).unwrap_or_default();
+        let hint = if cfg!(feature = "auto") { "" } else { " (is anyfork::init() the first line of main?)" };
+        format!("the default template ended before it was ready{status}{hint}")
     }
 
     /// The status of an orphan that the template adopted.
