@@ -109,15 +109,13 @@ fn reports_of_nobody_and_replies_twice_change_nothing() {
         let (kind, payload, process) = order(&socket);
         assert_eq!(kind, FORK);
         let id = u64::from_le_bytes(payload[..8].try_into().unwrap());
+        // First: the pidfd of what answers, which is this process, never shows an end.
+        let ends = [exited(id, std::process::id(), 7 << 8), exited(id, std::process::id(), 9)].concat();
+        assert!(send(&socket, &ends, &[]));
         // Whoever answers is the process.
         let pidfd = pidfd_open(getpid(), PidfdFlags::empty()).unwrap();
         let started = frame(STARTED, 1, &pid());
         assert!(send(&process.unwrap().into(), &started, &[pidfd.as_fd()]));
-        assert!(send(
-            &socket,
-            &[exited(id, std::process::id(), 7 << 8), exited(id, std::process::id(), 9)].concat(),
-            &[]
-        ));
         while order(&socket).0 != END {}
     });
     let worker = template.fork().run("forged::none").unwrap();
