@@ -14,7 +14,9 @@ const STORY: [(&str, &[&str]); 6] = [
     ),
     (
         "worker 5",
-        &[": Deadline: start LOOP::work::work: the deadline passed; the process was given up and will not start"],
+        &[
+            ": Deadline: start LOOP::work::work, prepared by LOOP::work::dawdle: the deadline passed; the process was given up and will not start",
+        ],
     ),
     ("program", &[" has started", ": exit status: 7"]),
 ];
