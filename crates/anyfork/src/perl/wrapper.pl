@@ -47,9 +47,9 @@ sub send_pid {
    my $pidfd = syscall $PIDFD_OPEN, 0 + $$, 0;
    return send_frame $socket, $kind, pack "V", $$ if $pidfd < 0;
    send_octets $socket, substr pack ("V v v V", 4, $kind, 1, $$), 0, -1;
-   # EINTR; EAGAIN, ETOOMANYREFS: until those who are waited for have taken theirs.
+   # EINTR; EAGAIN, ETOOMANYREFS: until those who are waited for have taken theirs; ENOMEM, ENOBUFS: until there is memory.
    until (IO::FDPass::send (fileno $socket, $pidfd)) {
-      $! == 4 || $! == 11 || $! == 109 or exit 0;
+      (grep $! == $_, 4, 11, 12, 105, 109) or exit 0;
       select undef, undef, undef, 0.001;
    }
    syscall $CLOSE, $pidfd;

@@ -187,9 +187,17 @@ fn send_failure(socket: impl AsFd, failure: Failure, blocking: Blocking) {
     let mut bytes = Bytes::new();
     Reply::Failed(failure).append(&mut bytes, 0);
     let mut rest = &bytes[..];
-    // If nobody is there to hear it, there is nobody to tell.
-    while let Ok(sent @ 1..) = socket::send(&socket, rest, &[], blocking) {
-        rest = &rest[sent..];
+    let mut patience = if blocking == Blocking::Yes { PATIENCE.as_millis() } else { 0 };
+    while !rest.is_empty() {
+        match socket::send(&socket, rest, &[], blocking) {
+            Ok(sent) => rest = &rest[sent..],
+            Err(error) if socket::is_passing(&error) && patience > 0 => {
+                patience -= 1;
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            // If nobody is there to hear it, there is nobody to tell.
+            Err(_) => return,
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::server::{Owner, Process, announce, has_threads};
 use crate::sys::exit;
 use crate::sys::launch::{Stacks, Started};
 use crate::sys::signal::{self, Deaf};
-use crate::sys::socket::Blocking;
+use crate::sys::socket::{Blocking, is_passing};
 use crate::sys::threads::{self, SingleThread};
 use crate::wire::{Failure, Malformed, Order, Reply, Role};
 use rustix::event::{PollFd, PollFlags};
@@ -223,7 +223,12 @@ impl Template {
                 self.spares.clear();
                 self.reaper.forget_ids();
                 // It reads until it finds the answer, so this does not block for long.
-                self.reports.flush(&self.process.socket, Blocking::Yes)?;
+                while let Err(error) = self.reports.flush(&self.process.socket, Blocking::Yes) {
+                    if !is_passing(&error) {
+                        return Err(error);
+                    }
+                    std::thread::sleep(JAMMED);
+                }
                 announce(&self.process.socket, &Reply::Ready { pid: self.starter.pid }, None)?;
             }
             Order::Spares { first, count: 0, .. } => {
