@@ -19,6 +19,7 @@ use anyfork::{ErrorKind, ExitStatus, Process, Spares, Template, Worker};
 use anyfork_tests::{LONG, children, lives, signal, stat, stop, title, within};
 use rustix::process::Signal;
 use std::io::{Read, Write};
+use std::ops::RangeInclusive;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -40,6 +41,13 @@ fn until(what: &str, mut holds: impl FnMut() -> bool) {
     within(Duration::from_secs(10), what, || holds().then_some(()));
 }
 
+/// The template, with as many waiting as there may be.
+fn with_spares(template: Template, spares: RangeInclusive<usize>) -> Template {
+    template.spares(spares.clone()).unwrap();
+    until("they wait", || template.spares_waiting() == *spares.end());
+    template
+}
+
 /// Whether nothing is left of it, also no zombie.
 fn is_gone(pid: u32) -> bool {
     stat(pid).is_none()
@@ -59,9 +67,7 @@ fn said(worker: &Worker) -> String {
 
 #[test]
 fn a_fork_takes_a_spare_with_what_the_template_has_and_it_is_used_once() {
-    let template = template();
-    template.spares(1..=3).unwrap();
-    until("three wait", || template.spares_waiting() == 3);
+    let template = with_spares(template(), 1..=3);
     let waiting = children(template.pid());
     assert_eq!(waiting.len(), 3);
     let workers: Vec<Worker> =
@@ -79,9 +85,7 @@ fn a_fork_takes_a_spare_with_what_the_template_has_and_it_is_used_once() {
 
 #[test]
 fn one_that_waits_is_shown_as_what_it_is() {
-    let template = Process::new().template().unwrap();
-    template.spares(0..=2).unwrap();
-    until("two wait", || template.spares_waiting() == 2);
+    let template = with_spares(Process::new().template().unwrap(), 0..=2);
     let shown = |pid: &u32| title(*pid).starts_with("anyfork: spare of ");
     until("they say so", || children(template.pid()).iter().all(shown));
     let worker = template.fork().run(idle).unwrap();
@@ -105,9 +109,7 @@ fn they_are_filled_up_when_few_are_left() {
 
 #[test]
 fn more_at_once_than_wait_are_forked_as_usual() {
-    let template = template();
-    template.spares(2..=4).unwrap();
-    until("four wait", || template.spares_waiting() == 4);
+    let template = with_spares(template(), 2..=4);
     let starting: Vec<_> = (0..64).map(|_| template.fork().start(echo)).collect();
     let pids: std::collections::HashSet<u32> = starting
         .into_iter()
@@ -122,9 +124,7 @@ fn more_at_once_than_wait_are_forked_as_usual() {
 
 #[test]
 fn those_that_are_not_wanted_any_more_never_come() {
-    let template = template();
-    template.spares(2..=2).unwrap();
-    until("two wait", || template.spares_waiting() == 2);
+    let template = with_spares(template(), 2..=2);
     let first = children(template.pid());
     stop(template.pid());
     template.spares(2..=9).unwrap();
@@ -147,9 +147,7 @@ fn those_that_are_not_wanted_any_more_never_come() {
 
 #[test]
 fn spares_end_with_their_template_and_workers_go_on() {
-    let plain = Process::new().template().unwrap();
-    plain.spares(2..=3).unwrap();
-    until("three wait", || plain.spares_waiting() == 3);
+    let plain = with_spares(Process::new().template().unwrap(), 2..=3);
     let (free, bound) = (plain.fork().run(idle).unwrap(), plain.fork().die_with_owner(true).run(idle).unwrap());
     until("three wait again", || plain.spares_waiting() == 3);
     let spares: Vec<u32> =
@@ -168,9 +166,7 @@ fn spares_end_with_their_template_and_workers_go_on() {
 
 #[test]
 fn one_that_was_killed_is_not_handed_out() {
-    let template = template();
-    template.spares(2..=3).unwrap();
-    until("three wait", || template.spares_waiting() == 3);
+    let template = with_spares(template(), 2..=3);
     for pid in children(template.pid()) {
         rustix::process::kill_process(
             rustix::process::Pid::from_raw(pid as i32).unwrap(),
@@ -187,9 +183,7 @@ fn one_that_was_killed_is_not_handed_out() {
 
 #[test]
 fn one_that_was_given_away_does_not_keep_its_template() {
-    let template = template();
-    template.spares(1..=2).unwrap();
-    until("two wait", || template.spares_waiting() == 2);
+    let template = with_spares(template(), 1..=2);
     let waiting = children(template.pid());
     let given = template.fork().into_fd().unwrap();
     let pid = template.pid();
@@ -202,9 +196,7 @@ fn one_that_was_given_away_does_not_keep_its_template() {
 
 #[test]
 fn none_wait_when_none_are_wanted_any_more() {
-    let template = template();
-    template.spares(1..=4).unwrap();
-    until("four wait", || template.spares_waiting() == 4);
+    let template = with_spares(template(), 1..=4);
     template.spares(0..=0).unwrap();
     until("they end", || children(template.pid()).is_empty());
     assert!(end(&template.fork().run(echo).unwrap()).success());

@@ -15,9 +15,7 @@ fn nothing() {}
 
 /// With one that waits, and its number.
 fn one() -> (Template, u32) {
-    let template = Process::new().template().unwrap();
-    template.spares(0..=1).unwrap();
-    until("one waits", || template.spares_waiting() == 1);
+    let template = with_spares(Process::new().template().unwrap(), 0..=1);
     let pid = children(template.pid())[0];
     (template, pid)
 }
@@ -120,9 +118,7 @@ fn whenever_one_is_killed_the_start_ends_and_the_next_works() {
 
 #[test]
 fn those_that_have_ended_do_not_count_as_waiting() {
-    let template = template();
-    template.spares(0..=4).unwrap();
-    until("four wait", || template.spares_waiting() == 4);
+    let template = with_spares(template(), 0..=4);
     let all = children(template.pid());
     all[..3].iter().for_each(|pid| signal(*pid, Signal::KILL));
     until("it is heard of", || template.spares_waiting() == 1);

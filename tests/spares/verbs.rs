@@ -42,14 +42,8 @@ fn end_with(_socket: UnixStream, _inherited: String, code: u8) -> ExitCode {
 }
 
 /// One with so many waiting.
-fn with_spares(template: Template, count: usize) -> Template {
-    template.spares(0..=count).unwrap();
-    until("they wait", || template.spares_waiting() == count);
-    template
-}
-
 fn plain(count: usize) -> Template {
-    with_spares(Process::new().template().unwrap(), count)
+    with_spares(Process::new().template().unwrap(), 0..=count)
 }
 
 /// Those that wait, of a template whose children all do.
@@ -68,7 +62,7 @@ fn inputs_come_as_to_any_fork() {
     };
     let (_, expected) = seen();
     assert_eq!(expected.lines().count(), 2 + 3 + 300 + 1);
-    let template = with_spares(Process::new().arg("inherited").fd(&of_template).template().unwrap(), 3);
+    let template = with_spares(Process::new().arg("inherited").fd(&of_template).template().unwrap(), 0..=3);
     let spares = waiting(&template);
     for _ in 0..3 {
         let process = template.fork().arg("").fd(&own).arg(vec![7; 300_000]).fds((0..300).map(|_| &own)).arg("last");
@@ -82,7 +76,7 @@ fn inputs_come_as_to_any_fork() {
 fn a_worker_has_no_descriptor_more_than_another() {
     let template = Process::new().template().unwrap();
     let other = template.fork().run(idle).unwrap();
-    let template = with_spares(template, 6);
+    let template = with_spares(template, 0..=6);
     let spares = waiting(&template);
     // The last is taken first, and the first was forked when the sockets of no other were there.
     for _ in 0..6 {
@@ -95,7 +89,7 @@ fn a_worker_has_no_descriptor_more_than_another() {
 
 #[test]
 fn functions_are_called_in_it_before_it_runs() {
-    let template = with_spares(Process::new().call(note, ["template"]).template().unwrap(), 4);
+    let template = with_spares(Process::new().call(note, ["template"]).template().unwrap(), 0..=4);
     let spares = waiting(&template);
     let worker = template.fork().call(note, ["a"]).call(note, ["b"]).blocking_socket(true).run(called).unwrap();
     assert!(spares.contains(&worker.pid()));
@@ -114,11 +108,11 @@ fn functions_are_called_in_it_before_it_runs() {
 
 #[test]
 fn one_becomes_a_template_with_spares_of_its_own() {
-    let outer = with_spares(Process::new().call(note, ["outer"]).template().unwrap(), 2);
+    let outer = with_spares(Process::new().call(note, ["outer"]).template().unwrap(), 0..=2);
     let spares = waiting(&outer);
     let inner = outer.fork().call(note, ["inner"]).arg("queued").template().unwrap();
     assert!(spares.contains(&inner.pid()));
-    let inner = with_spares(inner, 2);
+    let inner = with_spares(inner, 0..=2);
     let below = waiting(&inner);
     drop(outer);
     until("the other spare ends with its template", || spares.iter().filter(|pid| lives(**pid)).count() == 1);
@@ -129,7 +123,7 @@ fn one_becomes_a_template_with_spares_of_its_own() {
         assert_eq!(said(&worker), "outer inner");
         assert!(end(&worker).success());
     }
-    let inner = with_spares(inner, 2);
+    let inner = with_spares(inner, 0..=2);
     let (pid, left) = (inner.pid(), waiting(&inner));
     drop(inner);
     until("all end", || is_gone(pid) && left.iter().all(|pid| is_gone(*pid)));
@@ -137,7 +131,7 @@ fn one_becomes_a_template_with_spares_of_its_own() {
 
 #[test]
 fn each_status_is_that_of_its_worker() {
-    let template = with_spares(template(), 12);
+    let template = with_spares(template(), 0..=12);
     let spares = waiting(&template);
     let codes = [3, 0, 255, 1, 42, 7];
     let workers: Vec<Worker> = codes.iter().map(|code| template.fork().arg(code).run(end_with).unwrap()).collect();

@@ -3,9 +3,10 @@
 use crate::child::{Child, Output};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exited::Exited;
+use crate::options::Options;
 use crate::pump::{Pump, Pumped};
 use crate::rt::{Awaited, Link};
-use crate::starting::{Options, Starting};
+use crate::starting::Starting;
 use crate::status::ExitStatus;
 use crate::watch::{self, Lookout, TICK, Watch};
 use crate::wire::Role;

@@ -3,9 +3,10 @@
 use crate::channel::Outbox;
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
+use crate::options::Options;
 use crate::process::{DEFAULT_DEADLINE, Process};
 use crate::served::Native;
-use crate::starting::{Options, Starting, after};
+use crate::starting::{Starting, after};
 use crate::sys::pidfd;
 use crate::sys::socket;
 use crate::template::Template;

@@ -1,13 +1,38 @@
-//! How a process is started, and how it ends.
+//! How a process is started, and how it ends: what the caller wants, and the words for it.
 
 #[cfg(doc)]
 use crate::error::ErrorKind;
-use crate::process::Process;
+use crate::mutant::{Mutant, strikes};
+use crate::process::{DEFAULT_DEADLINE, Process};
 use crate::served::{Binds, Server};
+use crate::starting::after;
 use crate::wire::Role;
 #[cfg(doc)]
 use crate::worker::Worker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// What the caller wants of the process and its handle.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Options {
+    pub(crate) deadline: Duration,
+    pub(crate) kill_on_drop: bool,
+    pub(crate) blocking_socket: bool,
+    /// What the process is when it has been prepared.
+    pub(crate) role: Role,
+}
+
+impl Options {
+    /// What holds if the caller says nothing.
+    pub(crate) fn new(role: Role) -> Self {
+        Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role }
+    }
+
+    /// When a start fails that is ordered now, if its template had to be waited for so long before.
+    pub(crate) fn deadline_from_now(&self, waited: Duration) -> Instant {
+        let given = if strikes(Mutant::Deadline) { Duration::MAX } else { self.deadline };
+        after(given.saturating_sub(waited))
+    }
+}
 
 /// How it is started, and how it ends.
 impl<S: Server> Process<S> {

@@ -3,10 +3,11 @@
 use crate::channel::{Dialect, Outbox};
 use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
+use crate::options::Options;
 use crate::origin::{Origin, Source};
 use crate::restarts::Restarts;
 use crate::served::Server;
-use crate::starting::{Options, Started, Starting};
+use crate::starting::{Started, Starting};
 use crate::template::Template;
 use crate::wire::Order;
 use std::fmt;

@@ -5,8 +5,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::launched::Launched;
 use crate::line::{Identity, Line};
 use crate::mutant::{self, Mutant};
+use crate::options::Options;
 use crate::origin::Source;
-use crate::process::DEFAULT_DEADLINE;
 use crate::recipe::Recipe;
 use crate::restartable::{Restartable, Tenure};
 use crate::rt::{Awaited, Link};
@@ -65,29 +65,6 @@ pub struct Starting<T: Started> {
     lookout: Lookout,
     link: Link,
     result: PhantomData<fn() -> T>,
-}
-
-/// What the caller wants of the process and its handle.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Options {
-    pub(crate) deadline: Duration,
-    pub(crate) kill_on_drop: bool,
-    pub(crate) blocking_socket: bool,
-    /// What the process is when it has been prepared.
-    pub(crate) role: Role,
-}
-
-impl Options {
-    /// What holds if the caller says nothing.
-    pub(crate) fn new(role: Role) -> Self {
-        Options { deadline: DEFAULT_DEADLINE, kill_on_drop: false, blocking_socket: false, role }
-    }
-
-    /// When a start fails that is ordered now, if its template had to be waited for so long before.
-    pub(crate) fn deadline_from_now(&self, waited: Duration) -> Instant {
-        let given = if mutant::strikes(Mutant::Deadline) { Duration::MAX } else { self.deadline };
-        after(given.saturating_sub(waited))
-    }
 }
 
 /// What a start can come to: a worker, a template, an external program; `()` for a template that [is restarted](Template::start_restart).

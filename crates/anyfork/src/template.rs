@@ -3,11 +3,12 @@
 use crate::command::Command;
 use crate::default_template;
 use crate::error::{Error, ErrorKind, Result};
+use crate::options::Options;
 use crate::origin::{Origin, Source};
 use crate::process::Process;
 use crate::restartable::Restartable;
 use crate::served::{Native, Server};
-use crate::starting::{Options, Starting};
+use crate::starting::Starting;
 use crate::wire::Role;
 use std::ffi::OsStr;
 use std::fmt;

@@ -7,6 +7,7 @@ use crate::wire::{self, Bytes, Frame, HEADER, Malformed};
 use smallvec::SmallVec;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 /// A frame with the descriptors that belong to it. Those that nobody takes are closed.
 #[derive(Debug)]
@@ -137,7 +138,13 @@ impl Inbox {
                 self.sender = sender;
                 Ok(Filled::Some)
             }
-            Err(error) if is_passing(&error) => Ok(Filled::Nothing),
+            Err(error) if is_passing(&error) => {
+                // The kernel has no memory for it now: who blocks asks again at once.
+                if blocking == Blocking::Yes {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Ok(Filled::Nothing)
+            }
             // The other end was closed with bytes unread: it is gone all the same.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(Filled::End),
             Err(error) => Err(error),

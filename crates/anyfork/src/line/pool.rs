@@ -97,8 +97,10 @@ impl Line {
             return Err(Error::foreign("spares"));
         }
         let _in_turn = self.in_turn();
-        // Those that have come may wait.
-        self.take_reports();
+        // Those that wait may be enough for no order to be sent, whose failure would show that it is gone. And those that have come may wait.
+        if !self.is_up() {
+            return Err(Error::new(ErrorKind::TemplateGone, "spares", "the template is gone"));
+        }
         let (too_many, unwanted) = {
             let mut incoming = self.incoming();
             incoming.pool.wanted = wanted;
@@ -109,10 +111,6 @@ impl Line {
         // Their sockets are closed, and they end.
         too_many.iter().for_each(|spare| self.forget(spare.id));
         self.has_pool.store(true, Ordering::Relaxed);
-        // Those that wait may be enough for no order to be sent, whose failure would show that it is gone.
-        if !self.is_up() {
-            return Err(Error::new(ErrorKind::TemplateGone, "spares", "the template is gone"));
-        }
         if let Some(first) = unwanted {
             let order = Order::Spares { first, count: 0, delay_us: 0 };
             self.send(&order).map_err(|error| self.not_sent(error))?;

@@ -190,8 +190,9 @@ mod tests {
     use crate::channel::{Dialect, Outbox};
     use crate::launched::Launched;
     use crate::line::New;
+    use crate::options::Options;
     use crate::queue::Place;
-    use crate::starting::{Options, Starting};
+    use crate::starting::Starting;
     use crate::sys::socket;
     use crate::wire::{Bytes, ExitRecord, Order, Role};
     use crate::worker::Worker;

@@ -166,39 +166,44 @@ fn announce(socket: impl AsFd, reply: &Reply, pidfd: Option<OwnedFd>) -> std::io
     let descriptors: SmallVec<[_; 1]> = pidfd.iter().map(AsFd::as_fd).collect();
     let mut bytes = Bytes::new();
     reply.append(&mut bytes, descriptors.len() as u16);
-    // Of this user's descriptors may be too many under way (unix(7)), or there is no memory: until that has passed, or else without one.
-    for _ in 0..PATIENCE.as_millis() {
-        // A stream socket may take a part; a reply this short is taken whole.
-        match socket::send(&socket, &bytes, &descriptors, Blocking::Yes) {
-            Err(error) if socket::is_passing(&error) => {}
-            sent => return sent.map(drop),
+    // A stream socket may take a part; a reply this short is taken whole.
+    match patiently(|| socket::send(&socket, &bytes, &descriptors, Blocking::Yes).map(drop)) {
+        // Or else without one.
+        Err(error) if socket::is_passing(&error) => {
+            let mut bytes = Bytes::new();
+            reply.append(&mut bytes, 0);
+            socket::send(&socket, &bytes, &[], Blocking::Yes).map(drop)
         }
-        std::thread::sleep(Duration::from_millis(1));
+        sent => sent,
     }
-    let mut bytes = Bytes::new();
-    reply.append(&mut bytes, 0);
-    socket::send(&socket, &bytes, &[], Blocking::Yes).map(drop)
 }
 
 /// How long a reply may wait for room.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Of this user's descriptors may be too many under way (unix(7)), or there is no memory: until that has passed.
+fn patiently(mut send: impl FnMut() -> std::io::Result<()>) -> std::io::Result<()> {
+    for _ in 1..PATIENCE.as_millis() {
+        match send() {
+            Err(error) if socket::is_passing(&error) => std::thread::sleep(Duration::from_millis(1)),
+            sent => return sent,
+        }
+    }
+    send()
+}
+
 fn send_failure(socket: impl AsFd, failure: Failure, blocking: Blocking) {
     let mut bytes = Bytes::new();
     Reply::Failed(failure).append(&mut bytes, 0);
     let mut rest = &bytes[..];
-    let mut patience = if blocking == Blocking::Yes { PATIENCE.as_millis() } else { 0 };
-    while !rest.is_empty() {
-        match socket::send(&socket, rest, &[], blocking) {
-            Ok(sent) => rest = &rest[sent..],
-            Err(error) if socket::is_passing(&error) && patience > 0 => {
-                patience -= 1;
-                std::thread::sleep(Duration::from_millis(1));
-            }
-            // If nobody is there to hear it, there is nobody to tell.
-            Err(_) => return,
+    let mut send = || {
+        while !rest.is_empty() {
+            rest = &rest[socket::send(&socket, rest, &[], blocking)?..];
         }
-    }
+        Ok(())
+    };
+    // If nobody is there to hear it, there is nobody to tell.
+    let _ = if blocking == Blocking::Yes { patiently(send) } else { send() };
 }
 
 fn has_threads(step: &str, threads: &Threads) -> Failure {

@@ -17,7 +17,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{self, AssertUnwindSafe};
-use std::time::Duration;
 
 /// Follows orders until one says what to become. Ends the process when the other end is gone or an order fails.
 pub(super) fn follow_orders(process: &mut Process) -> Next {
@@ -37,12 +36,7 @@ pub(super) fn follow_orders(process: &mut Process) -> Next {
 
 fn receive(process: &mut Process) -> Result<(), Failure> {
     match process.inbox.fill(&process.socket, Blocking::Yes) {
-        Ok(Filled::Some) => Ok(()),
-        // The kernel has no memory for it now.
-        Ok(Filled::Nothing) => {
-            std::thread::sleep(Duration::from_millis(1));
-            Ok(())
-        }
+        Ok(Filled::Some | Filled::Nothing) => Ok(()),
         // Nobody wants this process any more.
         Ok(Filled::End) => exit::now(0),
         Err(error) => Err(Failure::system("receive orders", &error)),

@@ -75,7 +75,6 @@ impl Reaper {
 
     /// Another owner has come: the ids of the earlier one mean nothing to it.
     pub(super) fn forget_ids(&mut self) {
-        self.pids = None;
         for child in self.children.values_mut() {
             child.id = None;
             // Of a spare nobody will say what it has become; if it still waits, it reads the end of its orders. A template is still the earlier owner's, and ends with that.
