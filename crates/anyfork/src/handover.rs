@@ -5,15 +5,20 @@ use crate::allowed;
 use crate::channel::Filled;
 use crate::error::{Error, Result};
 use crate::server::{Owner, Process};
-use crate::sys::exec::Image;
+use crate::sys::exec::{Image, OWN_IMAGE};
 use crate::sys::socket::{self, Blocking};
 use crate::sys::threads;
 use crate::sys::{environ, exit, image, signal, stdio, title};
-use crate::wire::{self, Failure, FailureKind, Hello, Order};
+use crate::wire::{self, Bytes, Failure, FailureKind, Hello, Order, Parsed, Program, Step, Strings};
 use rustix::io::FdFlags;
 use rustix::rand::GetRandomFlags;
+use std::ffi::CString;
 use std::fmt::Write;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::iter;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+
+/// Where a process that is started as a program finds its socket.
+const SOCKET: RawFd = 3;
 
 /// Says where the socket is. Present only between an exec and the first code of the new image.
 const VARIABLE: &str = "ANYFORK_HANDOVER";
@@ -33,9 +38,38 @@ pub(crate) fn nonce() -> Result<Nonce> {
 
 /// The image of this program, for a process that will find `socket` and is shown as `title` until it takes over. It has the variables with these `names`, or all.
 pub(crate) fn image_for(socket: BorrowedFd<'_>, nonce: &Nonce, title: &str, names: Option<&[u8]>) -> Image {
-    let all = std::env::vars_os().map(environ::joined);
-    let variables = all.filter(|variable| names.is_none_or(|names| allowed::has(names, variable)));
-    Image::new(&title::padded(title), variables, (VARIABLE, &written(socket.as_raw_fd(), nonce)))
+    Image::new(shown(title), environment(socket.as_raw_fd(), nonce, names))
+}
+
+/// The same as a program to be started, whose new process keeps its own socket for the image. It takes `steps` before.
+pub(crate) fn program_for(nonce: &Nonce, title: &str, names: Option<&[u8]>, steps: Vec<Step<'_>>) -> Parsed<Bytes> {
+    let title = shown(title);
+    let variables = environment(SOCKET, nonce, names);
+    let environment: Vec<u8> = variables.iter().flat_map(|variable| variable.to_bytes_with_nul()).copied().collect();
+    let program = Program {
+        file: OWN_IMAGE,
+        path: c"",
+        arguments: Strings::new(title.to_bytes_with_nul())?,
+        environment: Strings::new(&environment)?,
+        namespaces: 0,
+        cgroup: None,
+        steps: iter::once(Step::Keep { at: SOCKET as u32 }).chain(steps).collect(),
+    };
+    let mut octets = Bytes::new();
+    program.append(&mut octets);
+    Ok(octets)
+}
+
+fn shown(title: &str) -> CString {
+    CString::new(title::padded(title).replace('\0', "?")).unwrap_or_default()
+}
+
+/// The variables with these `names`, or all, and where the socket is.
+fn environment(number: RawFd, nonce: &Nonce, names: Option<&[u8]>) -> Vec<CString> {
+    let all = std::env::vars_os().filter(|(name, _)| name != VARIABLE).map(environ::joined);
+    let kept = all.filter(|variable| names.is_none_or(|names| allowed::has(names, variable)));
+    let own = format!("{VARIABLE}={}", written(number, nonce)).into_bytes();
+    kept.chain([own]).filter_map(|variable| CString::new(variable).ok()).collect()
 }
 
 /// The value of the variable.
@@ -45,16 +79,6 @@ pub(crate) fn written(number: RawFd, nonce: &Nonce) -> String {
         let _ = write!(value, "{byte:02x}");
     }
     value
-}
-
-/// In a fork of a template: replaces it by a fresh image, with the variables with these `names`, or all. Returns only if that failed.
-pub(crate) fn exec(process: &Process, nonce: &Nonce, names: Option<&[u8]>) -> Failure {
-    let socket = process.socket.as_fd();
-    if let Err(errno) = rustix::io::fcntl_setfd(socket, FdFlags::empty()) {
-        return Failure::system("keep the socket open", &errno.into());
-    }
-    let title = format!("anyfork: process of {} ({})", process.owner.pid, process.owner.program);
-    Failure::system("exec /proc/self/exe", &image_for(socket, nonce, &title, names).replace_self())
 }
 
 /// In a process that anyfork started: the process with its socket, ready to follow orders. `None` in any other.

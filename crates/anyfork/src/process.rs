@@ -96,7 +96,7 @@ impl Process<Native> {
     /// A process that is a fresh exec of the program's own image: own address layout, nothing shared. (AnyEvent::Fork's
     /// `new_exec`.) Slower than [`new`](Process::new).
     ///
-    /// It is forked and exec'd by the default template, not by the program.
+    /// It is started by the default template, as external programs are: the memory of neither the program nor the template is copied.
     pub fn exec() -> Self {
         Self::of(Origin::FreshExec(None))
     }

@@ -1,4 +1,4 @@
-//! Starting the program's own image again: posix_spawn(3) from the main program, execve(2) from a template's child.
+//! Starting the program's own image again from the main program: posix_spawn(3).
 //!
 //! posix_spawn(3) shares the caller's memory until the exec (`CLONE_VM | CLONE_VFORK` in glibc and musl), so it costs the
 //! same in a program of 8 GB as in a small one, and it is safe with threads.
@@ -23,15 +23,9 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// `title` becomes the only argument; the environment is these variables, `NAME=VALUE`, with `variable` set.
-    pub(crate) fn new(title: &str, variables: impl Iterator<Item = Vec<u8>>, variable: (&str, &str)) -> Self {
-        let (name, value) = variable;
-        let prefix = format!("{name}=");
-        let others = variables.filter(|variable| !variable.starts_with(prefix.as_bytes()));
-        let own = format!("{prefix}{value}").into_bytes();
-        let environment = others.chain([own]).filter_map(|variable| CString::new(variable).ok()).collect();
-        let title = title.replace('\0', "?");
-        Image { title: CString::new(title).unwrap_or_default(), environment }
+    /// `title` becomes the only argument.
+    pub(crate) fn new(title: CString, environment: Vec<CString>) -> Self {
+        Image { title, environment }
     }
 
     fn pointers(&self) -> ([*mut c_char; 2], Vec<*mut c_char>) {
@@ -50,14 +44,6 @@ impl Image {
             }
             spawned => spawned,
         }
-    }
-
-    /// Replaces the calling process by the image. Returns only if that failed.
-    pub(crate) fn replace_self(&self) -> io::Error {
-        let (arguments, environment) = self.pointers();
-        // SAFETY: as above, with constant pointers.
-        unsafe { libc::execve(OWN_IMAGE.as_ptr(), arguments.as_ptr().cast(), environment.as_ptr().cast()) };
-        io::Error::last_os_error()
     }
 }
 

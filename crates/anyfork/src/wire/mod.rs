@@ -11,7 +11,7 @@ pub(crate) mod serve;
 pub(crate) use arguments::CallArg;
 #[cfg(any(fuzzing, test))]
 pub(crate) use frame::append;
-pub(crate) use frame::{Frame, HEADER, Malformed, length, split};
+pub(crate) use frame::{Frame, HEADER, Malformed, Parsed, length, split};
 pub(crate) use order::{Hello, Order};
 pub(crate) use program::{Program, Step, Strings};
 #[cfg(test)]

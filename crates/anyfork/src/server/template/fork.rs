@@ -1,9 +1,8 @@
 //! A template forks: on request, and in advance.
 
-use super::{Became, Exec, Template, parent};
+use super::{Became, Template, parent};
 use crate::channel::Outbox;
 use crate::entry::AFTER_FORK;
-use crate::handover;
 use crate::modules;
 use crate::mutant::{self, Mutant};
 use crate::outcome::catch_panic;
@@ -21,13 +20,13 @@ use std::os::fd::OwnedFd;
 
 impl Template {
     /// A failed fork is one failed request: the reason goes to the socket that came with it.
-    pub(super) fn fork(&mut self, id: u64, role: Role, exec: Option<Exec>, socket: Option<OwnedFd>) -> Became {
+    pub(super) fn fork(&mut self, id: u64, role: Role, socket: Option<OwnedFd>) -> Became {
         let Some(socket) = socket else {
             self.descriptors_were_lost(id);
             return Became::Same;
         };
         match self.make(id, role) {
-            Ok(Fork::Child(single)) => return Became::Child { single, socket, role, exec },
+            Ok(Fork::Child(single)) => return Became::Child { single, socket, role },
             Ok(Fork::Parent(_)) if mutant::strikes(Mutant::CloseInTemplate) => std::mem::forget(socket),
             Ok(Fork::Parent(_)) => {}
             Err(failure) => send_failure(socket, failure, Blocking::No),
@@ -44,7 +43,7 @@ impl Template {
         match made {
             // The owner's end is closed here, or nobody here would see it close there.
             Ok((Fork::Child(single), _, socket)) => {
-                return Became::Child { single, socket, role: Role::Spare, exec: None };
+                return Became::Child { single, socket, role: Role::Spare };
             }
             Ok((Fork::Parent(pid), ours, _)) => {
                 self.reply(&Reply::Spare { id, pid }, Some(ours));
@@ -82,7 +81,7 @@ impl Template {
     }
 
     /// In the child: what belongs to the template is closed or forgotten, what was queued is inherited.
-    pub(super) fn into_child(self, single: SingleThread, socket: OwnedFd, role: Role, exec: Option<Exec>) -> Process {
+    pub(super) fn into_child(self, single: SingleThread, socket: OwnedFd, role: Role) -> Process {
         if self.is_hidden {
             self.show();
         }
@@ -105,10 +104,6 @@ impl Template {
         let mut process = Process { inputs, role, single, ..Process::new(socket, owner) };
         if role != Role::Free {
             end_with_parent(starter.pid);
-        }
-        if let Some(Exec { nonce, names }) = exec {
-            let failure = handover::exec(&process, &nonce, names.as_deref());
-            process.fail(failure);
         }
         let called = AFTER_FORK.iter().try_for_each(|function| {
             catch_panic(function).map_err(|panic| format!("it panicked {panic}"))?;

@@ -5,7 +5,6 @@ mod launch;
 mod spares;
 
 use crate::channel::{Filled, Message, Outbox};
-use crate::handover::Nonce;
 use crate::server::program::Starter;
 use crate::server::reaper::Reaper;
 use crate::server::{Owner, Process, announce, has_threads};
@@ -63,14 +62,7 @@ enum Became {
         single: SingleThread,
         socket: OwnedFd,
         role: Role,
-        exec: Option<Exec>,
     },
-}
-
-/// A fresh image of the program, with all variables or those with these names.
-struct Exec {
-    nonce: Nonce,
-    names: Option<Vec<u8>>,
 }
 
 /// Serves fork orders. Returns in each fork, as the new process; the template itself ends in here.
@@ -118,9 +110,7 @@ pub(super) fn serve(mut process: Process) -> Process {
     loop {
         match template.turn() {
             Ok(Became::Same) => {}
-            Ok(Became::Child { single, socket, role, exec }) => {
-                return template.into_child(single, socket, role, exec);
-            }
+            Ok(Became::Child { single, socket, role }) => return template.into_child(single, socket, role),
             // Its owner sees the socket close; nothing else could be told to it.
             Err(_) => template.end(),
         }
@@ -209,11 +199,8 @@ impl Template {
         }
         let descriptor = message.descriptors.pop();
         match order {
-            Order::Fork { id, role } => return Ok(self.fork(id, role, None, descriptor)),
-            Order::Exec { id, role, nonce, names } => {
-                let exec = Exec { nonce, names: names.map(<[u8]>::to_vec) };
-                return Ok(self.fork(id, role, Some(exec), descriptor));
-            }
+            Order::Fork { id, role } => return Ok(self.fork(id, role, descriptor)),
+            Order::Exec { id, role, nonce, names } => self.spawn_image(id, role, &nonce, names, descriptor),
             Order::Signal { id, signal } => self.signal(id, signal),
             Order::Mark { id, role } => self.mark(id, role),
             Order::Own { owner } => {

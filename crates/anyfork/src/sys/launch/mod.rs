@@ -81,6 +81,8 @@ pub(crate) struct Launch {
     arguments: Vec<*const libc::c_char>,
     environment: Vec<*const libc::c_char>,
     manner: Manner,
+    /// Whether it says *started* before its first step.
+    is_announced: bool,
     /// The number of the new process, as its template sees it.
     pid: AtomicU32,
     /// 0 when the new process has left this memory.
@@ -110,6 +112,7 @@ impl Launch {
             arguments,
             environment,
             manner,
+            is_announced: true,
             pid: AtomicU32::new(0),
             running: AtomicU32::new(0),
             joining: joining.calls,
@@ -118,6 +121,12 @@ impl Launch {
             _paths: paths,
             text,
         }))
+    }
+
+    /// For a program that says *started* itself.
+    pub(crate) fn unannounced(mut self: Box<Self>) -> Box<Self> {
+        self.is_announced = false;
+        self
     }
 
     /// Starts it as a child of the calling process.

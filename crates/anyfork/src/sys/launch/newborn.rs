@@ -83,7 +83,9 @@ impl Launch {
     pub(super) unsafe fn run(&self, joining: &[Call]) -> ! {
         // SAFETY: the caller is the new process.
         unsafe {
-            self.announce();
+            if self.is_announced {
+                self.announce();
+            }
             self.follow(joining);
             self.follow(&self.calls);
             self.exec()
