@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 use super::image;
+#[cfg(target_env = "gnu")]
+use super::title;
 use crate::handover;
 use std::ffi::{c_char, c_int};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,6 +44,12 @@ unsafe extern "C" fn before_main(count: c_int, arguments: *const *const c_char, 
     // A panic must not unwind into the loader.
     let handed_over = std::panic::catch_unwind(handover::take).unwrap_or(None);
     let Some(server) = handed_over else { return };
+    // Other loaders do not pass them.
+    #[cfg(target_env = "gnu")]
+    // SAFETY: the loader passes those of `main`.
+    unsafe {
+        title::claim_argument(arguments)
+    };
     // The C and C++ libraries linked into this program have their constructors in the rest of the array.
     for constructor in image::constructors_after(before_main) {
         // SAFETY: what the loader would do next, with the arguments it gave to this function.

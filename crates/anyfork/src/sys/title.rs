@@ -9,6 +9,8 @@ use super::environ;
 use super::stat::Stat;
 use super::threads::SingleThread;
 use std::ffi::CStr;
+#[cfg(target_env = "gnu")]
+use std::ffi::c_char;
 use std::sync::OnceLock;
 
 /// Bytes that an exec'd template reserves for later titles, its own and those of its forks.
@@ -22,6 +24,21 @@ static AREA: OnceLock<Option<(usize, usize)>> = OnceLock::new();
 pub(crate) fn claim_environment(proof: &SingleThread) {
     environ::copy(proof);
     AREA.get_or_init(|| area().map(|Area { start, environment_end, .. }| (start, environment_end - start)));
+}
+
+/// The area is that of the first of these arguments: for a process that was started with one as long as titles may be. Asking the kernel takes longer.
+///
+/// # Safety
+/// They are what the kernel has put there for this process, argv of its `main`.
+#[cfg(target_env = "gnu")]
+pub(super) unsafe fn claim_argument(arguments: *const *const c_char) {
+    // SAFETY: the caller's promise: an array that ends with a null pointer, of strings that nobody moves.
+    let first = unsafe { arguments.as_ref() }.filter(|first| !first.is_null());
+    // SAFETY: as above.
+    let first = first.map(|first| unsafe { CStr::from_ptr(*first) });
+    if let Some(first) = first.filter(|first| !first.is_empty()) {
+        AREA.get_or_init(|| Some((first.as_ptr() as usize, first.count_bytes() + 1)));
+    }
 }
 
 /// Shows `anyfork: `, `what` and `whose` in the process list, cut to the room there is, and the last path segment of
