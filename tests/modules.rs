@@ -1,5 +1,7 @@
 //! Modules: shared libraries that a process loads, in Rust and in C, and what is refused. They are made by cargo and by the C compiler when a test wants them.
 
+#![cfg(not(target_feature = "crt-static"))]
+
 #[path = "modules/libraries.rs"]
 mod libraries;
 

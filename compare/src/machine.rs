@@ -16,7 +16,10 @@ pub(crate) fn describe() -> String {
     let pages = chosen(&read("/sys/kernel/mm/transparent_hugepage/enabled")).unwrap_or_else(|| "none".into());
     let user = if is_root() { "" } else { "; not root, so attributes are without a user" };
     let (system, release) = (read("/proc/sys/kernel/ostype"), read("/proc/sys/kernel/osrelease"));
-    let mut text = format!("{system} {release}, {cpus} CPUs, huge pages: {pages}{user}\n");
+    // Each that is closed can have the kernel look for garbage among all that are in flight.
+    let sockets = read("/proc/net/unix").lines().skip(1).count();
+    let mut text =
+        format!("{system} {release}, {cpus} CPUs, huge pages: {pages}, {sockets} Unix sockets{user}\n");
     let crates = ["anyfork", "tokio", "procspawn", "zygote"].map(|name| format!("{name} {}", locked(name)));
     let _ = write!(text, "{}, {}", crates.join(", "), env!("COMPARE_RUSTC"));
     let perl = "print \"AnyEvent::Fork $AnyEvent::Fork::VERSION, Perl $^V\"";

@@ -1,6 +1,6 @@
 //! What is measured in a round: which cases, of which systems, at which sizes of the main program.
 
-use crate::names::{CASES, place};
+use crate::names::{CASES, STATIC, place};
 use crate::options::{Extent, Options};
 use crate::subjects::{self, Kind};
 
@@ -47,7 +47,8 @@ fn add(turns: &mut Vec<Turn>, case: &str, mib: u64, extent: Extent) {
     let one_at_a_time = ["zygote", "socketpair", "limit-forkloop"];
     match case {
         "run" if small => {
-            let all = [WORKERS.as_slice(), &REFERENCES, &["limit-forkloop", "limit-template"]].concat();
+            let all =
+                [&["anyfork", STATIC], &WORKERS[1..], &REFERENCES, &["limit-forkloop", "limit-template"]].concat();
             let many: Vec<_> = all.iter().copied().filter(|system| !one_at_a_time.contains(system)).collect();
             each(case, 1, &[&all]);
             each(case, 16, &[&many]);
@@ -59,7 +60,7 @@ fn add(turns: &mut Vec<Turn>, case: &str, mib: u64, extent: Extent) {
             each(case, 1, &[&WORKERS]);
             each(case, 16, &[&["anyfork", "AnyEvent::Fork"]]);
         }
-        "exec" if small => each(case, 1, &[&["anyfork", "AnyEvent::Fork", "procspawn", "std"]]),
+        "exec" if small => each(case, 1, &[&["anyfork", STATIC, "AnyEvent::Fork", "procspawn", "std"]]),
         "first-byte" if small => each(case, 1, &[&WORKERS, &REFERENCES]),
         "first-byte" => each(case, 1, &[&WORKERS]),
         "first-byte-spare" if small => {

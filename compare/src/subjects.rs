@@ -1,8 +1,10 @@
 //! The processes that measure: one for each language and size of the main program, kept from turn to turn as long as there is memory.
 
 use crate::limits::Limits;
+use crate::names::STATIC;
 use crate::system;
 use crate::wire::{Reply, Request};
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -18,6 +20,8 @@ const BESIDES: u64 = 700;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Rust,
+    /// This program once more, linked statically.
+    Static,
     Perl,
     Python,
     /// A program in C, started for each measurement.
@@ -27,6 +31,7 @@ pub(crate) enum Kind {
 /// The kind that measures this system.
 pub(crate) fn kind(system: &str) -> Kind {
     match system {
+        STATIC => Kind::Static,
         "AnyEvent::Fork" => Kind::Perl,
         "python-forkserver" => Kind::Python,
         "limit-forkloop" | "limit-template" => Kind::Limit,
@@ -62,7 +67,11 @@ impl Subjects {
             Ok(subject) => subject,
             Err(error) => return Reply::Failed(format!("it could not be started: {error}")),
         };
-        let reply = subject.ask(request);
+        let reply = match kind {
+            // It does not know how it was linked.
+            Kind::Static => subject.ask(&Request { system: "anyfork".into(), ..request.clone() }),
+            _ => subject.ask(request),
+        };
         match reply {
             // In what state it is, nobody knows.
             Reply::Failed(_) => drop(subject),
@@ -132,12 +141,15 @@ fn command(kind: Kind) -> Command {
     match kind {
         Kind::Perl => script("perl", "anyevent.pl"),
         Kind::Python => script("python3", "forkserver.py"),
-        Kind::Rust | Kind::Limit => {
-            let mut command = Command::new("/proc/self/exe");
-            command.arg0("compare").arg("subject");
-            command
-        }
+        Kind::Rust | Kind::Limit => this_program("/proc/self/exe".into()),
+        Kind::Static => this_program(system::static_program().unwrap_or_default()),
     }
+}
+
+fn this_program(file: OsString) -> Command {
+    let mut command = Command::new(file);
+    command.arg0("compare").arg("subject");
+    command
 }
 
 /// Scripts cannot ask for small pages themselves; what they start has small ones then too.

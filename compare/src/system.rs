@@ -1,5 +1,6 @@
 //! What is taken from the system if it is there: interpreters, a compiler.
 
+use crate::names::STATIC;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -17,6 +18,10 @@ pub(crate) fn missing(systems: &[&'static str]) -> Vec<Missing> {
 
 fn why_missing(system: &str) -> Option<String> {
     let (is_there, what): (bool, &str) = match system {
+        STATIC => (
+            static_program().is_some(),
+            "this program linked statically, which `cargo xtask bench` builds where there is a static C library (Debian: apt-get install libc6-dev)",
+        ),
         "AnyEvent::Fork" => (
             succeeds(Command::new("perl").args(["-MAnyEvent::Fork", "-MEV", "-MTime::HiRes", "-e1"])),
             "AnyEvent::Fork and EV for Perl (Debian: apt-get install libanyevent-fork-perl libev-perl; elsewhere: cpan AnyEvent::Fork EV)",
@@ -32,6 +37,11 @@ fn why_missing(system: &str) -> Option<String> {
         _ => return None,
     };
     (!is_there).then(|| what.to_owned())
+}
+
+/// This program, linked statically: what builds it says where it is.
+pub(crate) fn static_program() -> Option<OsString> {
+    std::env::var_os("ANYFORK_COMPARE_STATIC")
 }
 
 /// The one in CC, or `cc`.

@@ -69,7 +69,7 @@ fn unknown_names_are_answered_with_the_known_ones() {
     let message = refused(&["--case", "fork"]);
     assert!(message.contains("run, exec, first-byte, first-byte-spare, command, command-attrs"), "{message}");
     let message = refused(&["--system", "perl"]);
-    assert!(message.contains("anyfork, AnyEvent::Fork, python-forkserver"), "{message}");
+    assert!(message.contains("anyfork, anyfork-static, AnyEvent::Fork, python-forkserver"), "{message}");
     let message = refused(&["--quick", "--full"]);
     assert!(message.contains("cannot be used with"), "{message}");
 }
@@ -107,6 +107,36 @@ fn a_short_run_gives_rows_with_exactly_these_fields() {
         assert!(row["p50_us"].is_null() && row["kib"].is_null(), "{row}");
     }
     assert!(out.contains("1 rounds") && out.contains("huge pages: ") && out.contains("CPUs"), "{out}");
+}
+
+/// Whether it really is linked statically, `cargo xtask bench` knows, which builds it.
+#[test]
+fn what_is_linked_statically_is_measured_where_it_is_and_told_of_where_it_is_not() {
+    let run = |file: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_compare"));
+        command.args([
+            "--quick",
+            "--rounds",
+            "1",
+            "--case",
+            "exec",
+            "--system",
+            "anyfork",
+            "--system",
+            "anyfork-static",
+        ]);
+        command.env_remove("ANYFORK_COMPARE_STATIC").envs(file.map(|file| ("ANYFORK_COMPARE_STATIC", file)));
+        let output = command.output().expect("it starts");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let out = run(None);
+    assert!(out.contains("skipped: anyfork-static: it needs this program linked statically"), "{out}");
+    let out = run(Some(env!("CARGO_BIN_EXE_compare")));
+    assert!(out.contains("exec, 5 MB, 1 in flight, anyfork-static, rate: "), "{out}");
+    assert!(out.contains(" of anyfork"), "{out}");
+    let out = run(Some("/nowhere"));
+    assert!(out.contains("left out: exec of anyfork-static") && out.contains("it could not be started"), "{out}");
 }
 
 #[test]

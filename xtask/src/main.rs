@@ -16,8 +16,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let result = match arguments().get_matches().subcommand() {
         Some(("test", options)) => test(options.get_flag("skip-fallbacks")),
-        Some(("bench", options)) => bench::run(passed_on(options)),
-        Some(("soak", options)) => soak::run(&passed_on(options).collect::<Vec<_>>()),
+        Some(("bench", options)) => bench::run(&passed_on(options)),
+        Some(("soak", options)) => soak::run(&passed_on(options)),
         Some(("fuzz", options)) => {
             let targets: Vec<&str> = options.get_many("target").into_iter().flatten().map(String::as_str).collect();
             let targets = if targets.is_empty() { &fuzz::TARGETS[..] } else { &targets };
@@ -39,8 +39,8 @@ fn test(skip_fallbacks: bool) -> Result<(), String> {
     steps::run_all(&steps::all(skip_fallbacks))
 }
 
-fn passed_on(options: &ArgMatches) -> impl Iterator<Item = &OsString> {
-    options.get_many("arguments").into_iter().flatten()
+fn passed_on(options: &ArgMatches) -> Vec<&OsString> {
+    options.get_many("arguments").into_iter().flatten().collect()
 }
 
 fn arguments() -> Command {

@@ -58,6 +58,7 @@ pub(crate) fn all(skip_fallbacks: bool) -> Vec<Step> {
     if !skip_fallbacks {
         steps.extend(FALLBACKS.iter().map(|(fallback, unconcerned)| forced(fallback, unconcerned, nextest)));
     }
+    steps.push(linked_statically(nextest));
     steps.push(soak(["--short"]));
     steps.push(mutants(nextest));
     steps.push(Step::new("documentation tests", ["test", "--doc", "--workspace", "--all-features"]));
@@ -127,6 +128,16 @@ fn forced(fallback: &'static str, unconcerned: &str, nextest: bool) -> Step {
     if nextest { step } else { step.with(ONE_BY_ONE) }
 }
 
+/// As programs are that want to start their processes faster. Only some tests: nothing in anyfork depends on it but modules.
+fn linked_statically(nextest: bool) -> Step {
+    const TESTS: [&str; 5] = ["linked_statically", "worker", "command", "template", "async_entries"];
+    let step = Step::new("tests linked statically", if nextest { ["nextest", "run"].as_slice() } else { &["test"] })
+        .with(["--package=anyfork-tests"])
+        .with(TESTS.map(|name| format!("--test={name}")))
+        .linked_statically("static");
+    if nextest { step } else { step.with(ONE_BY_ONE) }
+}
+
 /// Of an optimized build, as its users have it.
 pub(crate) fn soak(arguments: impl IntoIterator<Item = impl AsRef<str>>) -> Step {
     Step::new("soak", ["run", "--release", "--package=anyfork-soak", "--"]).with(arguments)
@@ -188,6 +199,14 @@ impl Step {
     fn configured(self, flag: &str, directory: &str) -> Self {
         let flags = env::var("RUSTFLAGS").unwrap_or_default();
         self.target_directory(directory).variable("RUSTFLAGS", format!("{flags} --cfg {flag}").trim_start())
+    }
+
+    /// Built without shared libraries. With a target of its own, so that this does not hold for what runs in the compiler.
+    fn linked_statically(self, directory: &str) -> Self {
+        let flags = env::var("RUSTFLAGS").unwrap_or_default();
+        self.with([format!("--target={}", system::host())])
+            .target_directory(directory)
+            .variable("RUSTFLAGS", format!("{flags} {}", system::LINK_STATICALLY).trim_start())
     }
 
     fn run(&self) -> Result<(), String> {

@@ -72,6 +72,18 @@ pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
+/// Added to RUSTFLAGS, together with `--target`: programs without shared libraries.
+pub(crate) const LINK_STATICALLY: &str = "-Ctarget-feature=+crt-static";
+
+/// What the compiler calls this kind of machine.
+pub(crate) fn host() -> String {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc).arg("-vV").output().map(|output| output.stdout).unwrap_or_default();
+    let text = String::from_utf8_lossy(&output);
+    // By its other name newer versions of cargo know it.
+    text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or("host-tuple").to_owned()
+}
+
 fn missing() -> Vec<&'static Need> {
     NEEDS.iter().filter(|need| !(need.is_there)()).collect()
 }

@@ -4,7 +4,7 @@ mod bars;
 mod lines;
 mod theme;
 
-use crate::names::place;
+use crate::names::{STATIC, place};
 use crate::plan::SMALL;
 use crate::row::Row;
 use bars::Bar;
@@ -63,8 +63,9 @@ pub(crate) fn draw(rows: &[Row], machine: &str, directory: &Path) -> Result<(), 
 
 fn panel(rows: &[Row], title: &'static str, case: &str, figure: fn(&Row) -> Option<f64>) -> Panel {
     let mut lines: Vec<Line> = Vec::new();
-    // References have one size only.
-    let drawn = rows.iter().filter(|row| row.case == case && row.in_flight == 1 && place(&row.system) < 7);
+    // The others have one size only.
+    let has_sizes = |system: &str| place(system) < place("pthread_create") && system != STATIC;
+    let drawn = rows.iter().filter(|row| row.case == case && row.in_flight == 1 && has_sizes(&row.system));
     for row in drawn {
         let Some(value) = figure(row).filter(|value| *value > 0.0) else { continue };
         let point = (row.parent_mib as f64, value);

@@ -1,17 +1,15 @@
 //! anyfork against the others and against itself, with the goals.
 
 use crate::goals::{FLAT, FLAT_CASES, Goal, against};
-use crate::names::{Measure, measure, quantile};
+use crate::names::{Measure, OURS, STATIC, measure, quantile};
 use crate::plan::SMALL;
 use crate::series::{Key, Measured, Series};
 use crate::statistics::median_ratio;
 
-const OURS: &str = "anyfork";
-
 /// A line for each case, size and number in flight.
 pub(super) fn lines(measured: &Measured) -> Vec<String> {
     let all = measured.in_order();
-    let ours = all.iter().filter(|(key, _)| key.system == OURS);
+    let ours = all.iter().filter(|(key, _)| OURS.contains(&key.system.as_str()));
     ours.filter_map(|(key, series)| {
         let mut parts: Vec<String> = all.iter().filter_map(|other| against_other((*key, series), *other)).collect();
         parts.extend(against_itself(measured, key, series));
@@ -27,12 +25,13 @@ fn title(key: &Key) -> String {
         Measure::Latency => "p50",
         Measure::Memory => "KiB",
     };
-    format!("{}, {} MB, {} in flight, {unit}", key.case, key.mib, key.in_flight)
+    let which = if key.system == OURS[0] { String::new() } else { format!(", {}", key.system) };
+    format!("{}, {} MB, {} in flight{which}, {unit}", key.case, key.mib, key.in_flight)
 }
 
 fn against_other((key, series): (&Key, &Series), (other, theirs): (&Key, &Series)) -> Option<String> {
     let same = (&key.case, key.mib, key.in_flight) == (&other.case, other.mib, other.in_flight);
-    if !same || other.system == OURS {
+    if !same || other.system == key.system || other.system == STATIC {
         return None;
     }
     let ratio = median_ratio(series.primary(&key.case), theirs.primary(&key.case))?;
@@ -43,7 +42,7 @@ fn against_other((key, series): (&Key, &Series), (other, theirs): (&Key, &Series
 fn against_itself(measured: &Measured, key: &Key, series: &Series) -> Vec<String> {
     let mut parts = Vec::new();
     let mut add = |case: &str, mib, in_flight, name: &str, goal| {
-        let base = measured.get(case, OURS, mib, in_flight);
+        let base = measured.get(case, &key.system, mib, in_flight);
         let ratio = base.and_then(|base| median_ratio(series.primary(&key.case), base.primary(case)));
         parts.extend(ratio.map(|ratio| part(ratio, name, goal)));
     };

@@ -46,6 +46,10 @@ pub(crate) fn load(file: &[u8]) -> Result<(), Failure> {
         object: String::from_utf8_lossy(file).into_owned(),
         message,
     };
+    if cfg!(target_feature = "crt-static") {
+        // Where dlopen(3) is there all the same, it loads another C library beside this one.
+        return Err(failed(FailureKind::Load, 0, "this program is linked statically".into()));
+    }
     let missing = |tried| failed(FailureKind::Load, Errno::NOENT.raw_os_error(), tried);
     let candidate = candidate(Path::new(OsStr::from_bytes(file)));
     if candidate.is_path && !is_there(&candidate.file) {

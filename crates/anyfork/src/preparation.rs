@@ -131,7 +131,7 @@ impl Process<Native> {
     /// stay until [`run`](Process::run) or [`template`](Process::template) has returned: the process loads it while this program goes on.
     ///
     /// As with [`call`](Process::call) the process is started by this, and an error comes out of [`run`](Process::run) or [`template`](Process::template): [`Load`](ErrorKind::Load) if
-    /// there is no such file (the message says what was tried), if it is no module or one of another version, if a symbol is missing, or if its constructors have left a descriptor open;
+    /// there is no such file (the message says what was tried), if it is no module or one of another version, if this program is linked statically, if a symbol is missing, or if its constructors have left a descriptor open;
     /// [`Threads`](ErrorKind::Threads) if they have left a thread; [`AmbiguousEntry`](ErrorKind::AmbiguousEntry) if a name is registered already; [`ProcessGone`](ErrorKind::ProcessGone) with the exit status if
     /// a constructor crashes, [`Deadline`](ErrorKind::Deadline) if it hangs.
     ///
