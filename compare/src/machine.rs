@@ -18,8 +18,7 @@ pub(crate) fn describe() -> String {
     let (system, release) = (read("/proc/sys/kernel/ostype"), read("/proc/sys/kernel/osrelease"));
     // Each that is closed can have the kernel look for garbage among all that are in flight.
     let sockets = read("/proc/net/unix").lines().skip(1).count();
-    let mut text =
-        format!("{system} {release}, {cpus} CPUs, huge pages: {pages}, {sockets} Unix sockets{user}\n");
+    let mut text = format!("{system} {release}, {cpus} CPUs, huge pages: {pages}, {sockets} Unix sockets{user}\n");
     let crates = ["anyfork", "tokio", "procspawn", "zygote"].map(|name| format!("{name} {}", locked(name)));
     let _ = write!(text, "{}, {}", crates.join(", "), env!("COMPARE_RUSTC"));
     let perl = "print \"AnyEvent::Fork $AnyEvent::Fork::VERSION, Perl $^V\"";
