@@ -97,6 +97,25 @@ impl Process<Native> {
     /// `new_exec`.) Slower than [`new`](Process::new).
     ///
     /// It is started by the default template, as external programs are: the memory of neither the program nor the template is copied.
+    ///
+    /// ```
+    /// # use {std::io::{Read, Write}, std::os::unix::net::UnixStream};
+    /// static SOMETHING: u8 = 1;
+    ///
+    /// #[anyfork::entry]
+    /// fn address(mut socket: UnixStream) -> std::io::Result<()> {
+    ///     write!(socket, "{:p}", &raw const SOMETHING) // at another place in each such process
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let worker = anyfork::Process::exec().blocking_socket(true).run(address)?;
+    /// let mut there = String::new();
+    /// worker.into_socket().read_to_string(&mut there)?;
+    /// # assert!(there.starts_with("0x"), "{there}");
+    /// println!("here at {:p}, there at {there}", &raw const SOMETHING);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn exec() -> Self {
         Self::of(Origin::FreshExec(None))
     }
@@ -206,6 +225,19 @@ impl<S: Server> Process<S> {
     }
 
     /// What `ps` shows of the process, instead of the entry's name: `anyfork: NAME of 1234 (program)`. At most 1,024 bytes, without a NUL.
+    ///
+    /// ```
+    /// #[anyfork::entry]
+    /// fn look() {
+    ///     let title = std::fs::read_to_string("/proc/self/cmdline").unwrap();
+    ///     assert!(title.starts_with("anyfork: thumbnails of "), "{title}");
+    /// }
+    ///
+    /// # fn main() -> anyfork::Result<()> {
+    /// assert!(anyfork::Process::new().name("thumbnails").run(look)?.wait()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Self {
         let name = name.into();
         if name.contains('\0') || name.len() > 1024 {

@@ -24,6 +24,17 @@ impl Spares {
     }
 
     /// How long the template waits before it does, so that it does not compete for the processor with what was just started: 0 if nothing is said. To microseconds.
+    ///
+    /// ```
+    /// # use {anyfork::{Process, Spares}, std::time::Duration};
+    /// # #[anyfork::entry] fn serve() {}
+    /// # fn main() -> anyfork::Result<()> {
+    /// let template = Process::new().template()?;
+    /// template.spares(Spares::new(2..=8).delay(Duration::from_millis(5)))?;
+    /// assert!(template.fork().run(serve)?.wait()?.success());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self

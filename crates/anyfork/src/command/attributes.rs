@@ -138,6 +138,22 @@ impl Command {
 
     /// Makes the program the leader of a new session with this terminal, duplicated at once, as its controlling one: `TIOCSCTTY`, ioctl_tty(2). It is
     /// the program's only if it is also given as a descriptor. [`pty`](Command::pty) does all of that.
+    ///
+    /// ```
+    /// # use {anyfork::{Command, Stdio}, rustix::pty::{OpenptFlags, grantpt, ptsname, unlockpt}};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let ours = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY)?;
+    /// grantpt(&ours)?;
+    /// unlockpt(&ours)?;
+    /// let name = ptsname(&ours, Vec::new())?.into_string()?;
+    /// let terminal = std::fs::File::options().read(true).write(true).open(&name)?;
+    /// let mut command = Command::new("sh");
+    /// command.args(["-c", "ps -o tty= $$ || echo \"${1#/dev/}\"", "sh", &name]).controlling_terminal(&terminal);
+    /// let output = command.stdin(Stdio::from(terminal)).output()?;
+    /// assert_eq!(String::from_utf8(output.stdout)?.trim(), name.trim_start_matches("/dev/"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn controlling_terminal(&mut self, terminal: impl AsFd) -> &mut Self {
         match duplicate(terminal) {
             Ok(copy) => {
@@ -232,6 +248,17 @@ impl Command {
 
     /// Changes the program's root directory: chroot(2). A relative path begins at the caller's current directory. The program's current directory is the
     /// new root, or what [`current_dir`](Command::current_dir) names inside; so is the program's file.
+    ///
+    /// ```
+    /// # fn main() -> anyfork::Result<()> {
+    /// let error = anyfork::Command::new("/bin/true").chroot("/proc/self").output().unwrap_err();
+    /// match error.raw_os_error() {
+    ///     Some(libc::EPERM) => {} // it takes CAP_SYS_CHROOT
+    ///     _ => assert!(error.to_string().starts_with("exec \"/bin/true\": No such file"), "{error}"),
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn chroot(&mut self, root: impl AsRef<Path>) -> &mut Self {
         self.attributes.chroot = Some(root.as_ref().as_os_str().to_owned());
         self
@@ -268,6 +295,16 @@ impl Command {
 
     /// Gives the program the signals that the caller ignores and blocks at the time of the start, as [`std::process::Command`] does (SIGPIPE gets its default
     /// disposition in any case). Otherwise it begins with default dispositions, and blocks none.
+    ///
+    /// ```
+    /// # fn main() -> anyfork::Result<()> {
+    /// // As under nohup(1): what this program starts with `inherit_signals` outlives the terminal, too.
+    /// # unsafe { libc::signal(libc::SIGHUP, libc::SIG_IGN) };
+    /// let hang_up = |inherit| anyfork::Command::new("sh").args(["-c", "kill -HUP $$; exit 3"]).inherit_signals(inherit).status();
+    /// assert_eq!((hang_up(true)?.code(), hang_up(false)?.signal()), (Some(3), Some(libc::SIGHUP)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn inherit_signals(&mut self, inherit: bool) -> &mut Self {
         self.attributes.inherit_signals = inherit;
         self
@@ -296,6 +333,17 @@ impl Command {
     /// The signal that the program gets when this one ends, however it ends: `PR_SET_PDEATHSIG`, prctl(2). It comes from the template, which ends with this program,
     /// so it does not depend on the thread that made the call. The kernel forgets it when the program is a set-user-ID one.
     /// [`die_with_owner`](Command::die_with_owner) is the same with SIGKILL.
+    ///
+    /// ```
+    /// # fn main() -> anyfork::Result<()> {
+    /// let mut server = anyfork::Command::new("sleep"); // one that tidies up at SIGTERM
+    /// let child = server.arg("60").parent_death_signal(libc::SIGTERM).spawn()?;
+    /// # child.kill()?;
+    /// let error = server.parent_death_signal(65).spawn().unwrap_err();
+    /// assert_eq!(error.to_string(), "parent_death_signal: 65 is no signal");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn parent_death_signal(&mut self, signal: i32) -> &mut Self {
         if !(1..=64).contains(&signal) {
             return self.invalid("parent_death_signal", format!("{signal} is no signal"));

@@ -15,6 +15,22 @@ impl Command {
     }
 
     /// Takes these capabilities from the program and its descendants for good (from the bounding, the ambient and the inheritable set); the others are as they would be without this. Needs `CAP_SETPCAP`.
+    ///
+    /// ```
+    /// use anyfork::{Capabilities, Command};
+    ///
+    /// # fn main() -> anyfork::Result<()> {
+    /// let mut command = Command::new("sh"); // as root, who has them all
+    /// match command.args(["-c", "grep CapBnd /proc/self/status"]).drop_capabilities(Capabilities::SYS_ADMIN).output() {
+    ///     Ok(output) => {
+    ///         let bits = String::from_utf8_lossy(&output.stdout).trim_start_matches("CapBnd:").trim().to_owned();
+    ///         assert_eq!(u64::from_str_radix(&bits, 16).unwrap() & Capabilities::SYS_ADMIN.bits(), 0);
+    ///     }
+    ///     Err(error) => assert_eq!(error.raw_os_error(), Some(libc::EPERM)), // without CAP_SETPCAP
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn drop_capabilities(&mut self, dropped: Capabilities) -> &mut Self {
         self.attributes.drop_capabilities = self.attributes.drop_capabilities | dropped;
         self

@@ -101,6 +101,21 @@ impl Process<Python> {
 
     /// Imports a module from a file, or a package from a directory: its name is that of the file without `.py`. Otherwise as [`import`](Process::import). A relative path begins at this program's
     /// current directory.
+    ///
+    /// ```
+    /// # use std::io::Read;
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let file = std::env::temp_dir().join(format!("greetings{}.py", std::process::id()));
+    /// std::fs::write(&file, "def greet(socket, name):\n    socket.sendall(b'hello, ' + name)\n")?;
+    /// let template = anyfork::Python::new("python3").import_from(&file).template();
+    /// std::fs::remove_file(&file)?; // it has been read
+    /// let entry = format!("greetings{}.greet", std::process::id());
+    /// let mut answer = String::new();
+    /// template?.fork().arg("you").blocking_socket(true).run(entry.as_str())?.into_socket().read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "hello, you");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn import_from(self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         let name = path.file_stem().unwrap_or_default();

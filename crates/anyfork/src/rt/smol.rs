@@ -62,6 +62,24 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 impl Worker {
     /// As [`into_socket`](Worker::into_socket), for smol. To learn of the worker's end too, call [`exited`](Worker::exited) before.
     ///
+    /// ```
+    /// # use {std::io::{Read, Write}, std::os::unix::net::UnixStream};
+    /// #[anyfork::entry]
+    /// fn greet(mut socket: UnixStream) -> std::io::Result<()> {
+    ///     socket.write_all(b"hello")
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # async_io::block_on(async {
+    /// let socket = anyfork::Process::new().start(greet).await?.into_smol_socket()?;
+    /// let mut word = [0; 5];
+    /// socket.read_with(|mut socket| socket.read_exact(&mut word)).await?;
+    /// assert_eq!(&word, b"hello");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`System`](ErrorKind::System) if it cannot be registered with the reactor.
     pub fn into_smol_socket(self) -> Result<Async<UnixStream>> {
@@ -101,6 +119,22 @@ impl Worker {
 /// With the feature `smol`.
 impl Child {
     /// Takes the program's standard input, to be written to in smol.
+    ///
+    /// ```
+    /// # use {anyfork::{Command, Stdio}, std::io::{Read, Write}};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # async_io::block_on(async {
+    /// let mut child = Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).start().await?;
+    /// // SAFETY (of both): what is done with the pipe leaves its descriptor as it is.
+    /// unsafe { child.smol_stdin()?.write_with_mut(|pipe| pipe.write_all(b"through")).await? };
+    /// let mut output = child.smol_stdout()?;
+    /// let mut text = [0; 7];
+    /// unsafe { output.read_with_mut(|pipe| pipe.read_exact(&mut text)).await? };
+    /// assert_eq!(&text, b"through");
+    /// # Ok(())
+    /// # })
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`InvalidInput`](ErrorKind::InvalidInput) if it was not [`piped`](crate::Stdio::piped), or has been taken; [`System`](ErrorKind::System) if it
