@@ -27,6 +27,12 @@ async fn in_tokio(socket: UnixStream, number: u32) -> std::io::Result<()> {
     tell_tokio(socket, number).await
 }
 
+#[anyfork::entry(tokio)]
+async fn never_returns() -> ! {
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    std::process::exit(9)
+}
+
 #[anyfork::entry(tokio(flavor = "current_thread"))]
 async fn in_current_thread(socket: UnixStream, number: u32) -> std::io::Result<()> {
     tell_tokio(socket, number).await
@@ -47,6 +53,11 @@ async fn in_smol(mut socket: UnixStream, number: u32) -> std::io::Result<()> {
     async_io::Timer::after(Duration::from_millis(5)).await;
     let runtime = if Handle::try_current().is_ok() { "tokio" } else { "none" };
     write!(socket, "{runtime} {}", number + 1)
+}
+
+#[test]
+fn an_async_entry_may_never_return() {
+    assert_eq!(Process::new().run(never_returns).unwrap().wait().unwrap().code(), Some(9));
 }
 
 #[test]

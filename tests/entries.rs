@@ -143,6 +143,11 @@ fn nested_result() -> Result<ExitCode, std::fmt::Error> {
 }
 
 #[anyfork::entry]
+fn never_returns() -> ! {
+    std::process::exit(9)
+}
+
+#[anyfork::entry]
 fn again(mut socket: UnixStream, times: u32) -> io::Result<()> {
     if times == 0 {
         return write!(socket, "bottom");
@@ -251,6 +256,7 @@ fn what_an_entry_returns_is_its_exit_code() {
     assert_eq!(ends_with(Process::new().run(nothing).unwrap()), Some(0));
     assert_eq!(ends_with(Process::new().run(fails).unwrap()), Some(1));
     assert_eq!(ends_with(Process::new().run(nested_result).unwrap()), Some(5));
+    assert_eq!(ends_with(Process::new().run(never_returns).unwrap()), Some(9));
     for value in [0, 1, 101, 255] {
         assert_eq!(ends_with(Process::new().arg(value).run(code).unwrap()), Some(value));
     }

@@ -34,7 +34,7 @@ use syn::{Error, FnArg, ItemFn, ReturnType, Type};
 /// The descriptors that it takes are blocking, as std has them: make them non-blocking before a runtime gets them.
 ///
 /// **Return** `()`, a `Result<(), E>` whose error is `Display` (it is written to standard error, and the exit code is 1), or
-/// anything that is `std::process::Termination`.
+/// anything that is `std::process::Termination`. One that serves for ever returns `!`.
 ///
 /// A socket that no parameter takes stays open until the process ends, so that the other end sees the end.
 #[proc_macro_attribute]
@@ -85,6 +85,13 @@ fn entry_of(function: ItemFn, executor: Option<Executor>) -> syn::Result<Tokens>
             (quote::format_ident!("entry_blocking"), blocking)
         }
     };
+    let call = quote!(#called(#(#values),*));
+    let finished = match &sig.output {
+        // No value can be asked how it ended.
+        ReturnType::Type(_, output) if matches!(**output, Type::Never(_)) => call,
+        // Where the type stands, for one that says nothing of the end.
+        _ => quote_spanned!(output.span()=> (&&::anyfork::__private::Returned::new(#call)).finish()),
+    };
     Ok(quote! {
         #(#docs)*
         #[allow(dead_code)]
@@ -105,7 +112,7 @@ fn entry_of(function: ItemFn, executor: Option<Executor>) -> syn::Result<Tokens>
                 ::anyfork::__private::finish(inputs)?;
                 #[allow(clippy::needless_borrow, clippy::unit_arg)]
                 ::core::result::Result::Ok(::std::boxed::Box::new(move || {
-                    (&&::anyfork::__private::Returned::new(#called(#(#values),*))).finish()
+                    #finished
                 }))
             }
 

@@ -35,14 +35,37 @@ pub mod steps {
         }
     }
 
-    pub trait Terminated {
-        fn finish(&self) -> Finished;
+    pub trait Terminated<T> {
+        fn finish(&self) -> Finished
+        where
+            T: Ends;
     }
 
-    impl<T: Termination> Terminated for Returned<T> {
-        fn finish(&self) -> Finished {
-            Finished::Code(self.0.take().map_or(0, |value| code(&value.report())))
+    impl<T> Terminated<T> for Returned<T> {
+        fn finish(&self) -> Finished
+        where
+            T: Ends,
+        {
+            Finished::Code(self.0.take().map_or(0, Ends::code))
         }
+    }
+}
+
+/// The last resort: what `main` may return.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "an entry cannot return `{Self}`",
+    label = "says nothing of how the process ended",
+    note = "it returns nothing, a `Result<(), E>` whose error can be shown, or what `main` may return: `std::process::ExitCode::from(3)` for a number"
+)]
+pub trait Ends {
+    fn code(self) -> u8;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Termination> Ends for T {
+    fn code(self) -> u8 {
+        code(&self.report())
     }
 }
 
