@@ -15,7 +15,7 @@ const FEWEST: u64 = 2000;
 /// Bytes that are no leak: pages that are touched late.
 const ALLOWANCE: f64 = 32_768.0;
 
-/// Where there is more of that. With faults, as errors allocate in many sizes, and the C library keeps some freed pieces of each; with external programs, as their
+/// Where there is more of that. With faults, as errors allocate in many sizes, between which pieces stay free; with external programs, as their
 /// template has a stack for each that is on its way to its exec, and keeps some.
 const MORE: f64 = 131_072.0;
 

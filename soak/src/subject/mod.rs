@@ -14,12 +14,14 @@ mod window;
 
 use crate::plan::{Soak, Task};
 use crate::words::Word;
+use rustix::process::Signal;
 use std::io::{BufRead, Write};
 use std::process::ExitCode;
 use tally::Tally;
 
 /// Does one soak.
 pub(crate) fn run(task: &Task) -> ExitCode {
+    end_with_observer();
     // By their session the observer knows all processes that come from here.
     let done = rustix::process::setsid().map_err(Into::into).and_then(|_| soak(task));
     match done {
@@ -32,6 +34,11 @@ pub(crate) fn run(task: &Task) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// To be said again after a change of the user, at which the kernel forgets it.
+fn end_with_observer() {
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
 }
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;

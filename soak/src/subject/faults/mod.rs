@@ -8,7 +8,7 @@ use super::ends::Ends;
 use super::plain::OF_DEFAULT;
 use super::tally::Tally;
 use super::window::{DEADLINE, Window};
-use super::{Outcome, setting, tell};
+use super::{Outcome, end_with_observer, setting, tell};
 use crate::oracle::Oracle;
 use crate::plan::Task;
 use crate::words::Word;
@@ -42,6 +42,7 @@ fn linger() {
 
 pub(super) fn run(task: &Task, tally: &Tally) -> Outcome {
     let can_limit = limits::become_somebody()?;
+    end_with_observer();
     let template = Process::new().template()?;
     setting::begin(Some(&template), |number| start(&template, number).wait()?.wait().map(drop))?;
     let template = std::thread::scope(|scope| {
