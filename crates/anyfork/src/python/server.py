@@ -1116,6 +1116,8 @@ class Template:
             raise Failure.system("read signals", error.errno) from None
         _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals() - {_signal.SIGCHLD})
         before = _signal.signal(_signal.SIGCHLD, lambda *_: None)
+        # Not one system call of this process is to fail because of it, whoever makes it wait (FUSE, seccomp_unotify(2)).
+        _signal.siginterrupt(_signal.SIGCHLD, False)
         # For the forks. None: not Python's.
         self.child_handler = _signal.SIG_DFL if before is None else before
         self.other_waker = _signal.set_wakeup_fd(self.waker, warn_on_full_buffer=False)
