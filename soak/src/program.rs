@@ -1,7 +1,7 @@
 //! The program under test, as a child of the observer.
 
 use crate::family::{self, Member};
-use crate::plan::Task;
+use crate::plan::{Soak, Task};
 use crate::words::Word;
 use rustix::process::{WaitOptions, WaitStatus, getpid, set_child_subreaper};
 use std::io::{self, BufRead, BufReader, Write};
@@ -26,8 +26,10 @@ impl Program {
         set_child_subreaper(Some(getpid()))?;
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["subject", &task.to_string()]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        // glibc keeps some freed pieces of each size, 230 KB in all, which it takes a while to have: that would look like a leak.
-        command.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0");
+        if task.soak == Soak::Faults {
+            // Errors allocate in many sizes, and glibc keeps some freed pieces of each, 230 KB in all, which it takes a while to have: that would look like a leak.
+            command.env("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0");
+        }
         let mut child = command.spawn()?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (Some(stdin), Some(stdout)) = (stdin, stdout) else { return Err(io::ErrorKind::BrokenPipe.into()) };
