@@ -34,11 +34,13 @@ pub(crate) const CASES: [Case; 11] = [
     Case { name: "preload", what: "`run` of a template with so many MB resident, in small and huge pages" },
 ];
 
-/// This project's own.
-pub(crate) const OURS: [&str; 2] = ["anyfork", STATIC];
-
 /// anyfork in this program linked statically, without shared libraries.
 pub(crate) const STATIC: &str = "anyfork-static";
+
+/// Whether the system is this project's own.
+pub(crate) fn is_ours(system: &str) -> bool {
+    matches!(system, "anyfork" | STATIC)
+}
 
 /// Every system, in the order of the table.
 pub(crate) const SYSTEMS: [&str; 13] = [

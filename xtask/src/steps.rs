@@ -40,6 +40,9 @@ const FUZZ: &str = "fuzz/Cargo.toml";
 /// For cargo's own runner, which has all tests of a file in one process: some look at the descriptors and children of theirs.
 const ONE_BY_ONE: [&str; 2] = ["--", "--test-threads=1"];
 
+/// Where that is built which has no shared libraries.
+const STATIC: &str = "static";
+
 /// One command, and what it checks.
 pub(crate) struct Step {
     title: String,
@@ -134,8 +137,19 @@ fn linked_statically(nextest: bool) -> Step {
     let step = Step::new("tests linked statically", if nextest { ["nextest", "run"].as_slice() } else { &["test"] })
         .with(["--package=anyfork-tests"])
         .with(TESTS.map(|name| format!("--test={name}")))
-        .linked_statically("static");
+        .linked_statically(STATIC);
     if nextest { step } else { step.with(ONE_BY_ONE) }
+}
+
+/// Builds the comparison as benchmarks are built, and the file that this makes. With or without shared libraries.
+pub(crate) fn comparison(is_static: bool) -> (Step, PathBuf) {
+    // Where the profile `bench` puts its programs.
+    let file = "release/compare";
+    let step = Step::new("the comparison", ["build", "--profile=bench", "--package=anyfork-compare"]);
+    if is_static {
+        return (step.linked_statically(STATIC), target().join(STATIC).join(system::host()).join(file));
+    }
+    (step, target().join(file))
 }
 
 /// Of an optimized build, as its users have it.
@@ -197,19 +211,23 @@ impl Step {
 
     /// Built with `--cfg` and that flag, into a directory of its own.
     fn configured(self, flag: &str, directory: &str) -> Self {
-        let flags = env::var("RUSTFLAGS").unwrap_or_default();
-        self.target_directory(directory).variable("RUSTFLAGS", format!("{flags} --cfg {flag}").trim_start())
+        self.target_directory(directory).compiler_flags(&format!("--cfg {flag}"))
     }
 
     /// Built without shared libraries. With a target of its own, so that this does not hold for what runs in the compiler.
     fn linked_statically(self, directory: &str) -> Self {
-        let flags = env::var("RUSTFLAGS").unwrap_or_default();
         self.with([format!("--target={}", system::host())])
             .target_directory(directory)
-            .variable("RUSTFLAGS", format!("{flags} {}", system::LINK_STATICALLY).trim_start())
+            .compiler_flags("-Ctarget-feature=+crt-static")
     }
 
-    fn run(&self) -> Result<(), String> {
+    /// Besides those of the caller.
+    fn compiler_flags(self, more: &str) -> Self {
+        let flags = env::var("RUSTFLAGS").unwrap_or_default();
+        self.variable("RUSTFLAGS", format!("{flags} {more}").trim_start())
+    }
+
+    pub(crate) fn run(&self) -> Result<(), String> {
         let mut command = Command::new(system::cargo());
         command.current_dir(root()).args(&self.arguments).stdin(Stdio::null());
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));

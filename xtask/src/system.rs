@@ -72,9 +72,6 @@ pub(crate) fn cargo() -> OsString {
     env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
-/// Added to RUSTFLAGS, together with `--target`: programs without shared libraries.
-pub(crate) const LINK_STATICALLY: &str = "-Ctarget-feature=+crt-static";
-
 /// What the compiler calls this kind of machine.
 pub(crate) fn host() -> String {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());

@@ -1,6 +1,6 @@
 //! Where anyfork is not the best.
 
-use crate::names::{Measure, OURS, measure, quantile};
+use crate::names::{Measure, is_ours, measure, quantile};
 use crate::row::Row;
 
 /// A line for each row of another system that has a better median than anyfork's row beside it. Nobody (`idle`) is no system.
@@ -12,7 +12,7 @@ pub(super) fn lines(rows: &[Row]) -> Vec<String> {
 
 fn is_beside(ours: &Row, other: &Row) -> bool {
     let place = |row: &Row| (row.case.clone(), row.parent_mib, row.in_flight);
-    place(ours) == place(other) && !OURS.contains(&other.system.as_str()) && other.system != "idle"
+    place(ours) == place(other) && !is_ours(&other.system) && other.system != "idle"
 }
 
 fn line(ours: &Row, other: &Row) -> Option<String> {

@@ -1,7 +1,7 @@
 //! anyfork against the others and against itself, with the goals.
 
 use crate::goals::{FLAT, FLAT_CASES, Goal, against};
-use crate::names::{Measure, OURS, STATIC, measure, quantile};
+use crate::names::{Measure, STATIC, is_ours, measure, quantile};
 use crate::plan::SMALL;
 use crate::series::{Key, Measured, Series};
 use crate::statistics::median_ratio;
@@ -9,7 +9,7 @@ use crate::statistics::median_ratio;
 /// A line for each case, size and number in flight.
 pub(super) fn lines(measured: &Measured) -> Vec<String> {
     let all = measured.in_order();
-    let ours = all.iter().filter(|(key, _)| OURS.contains(&key.system.as_str()));
+    let ours = all.iter().filter(|(key, _)| is_ours(&key.system));
     ours.filter_map(|(key, series)| {
         let mut parts: Vec<String> = all.iter().filter_map(|other| against_other((*key, series), *other)).collect();
         parts.extend(against_itself(measured, key, series));
@@ -25,7 +25,7 @@ fn title(key: &Key) -> String {
         Measure::Latency => "p50",
         Measure::Memory => "KiB",
     };
-    let which = if key.system == OURS[0] { String::new() } else { format!(", {}", key.system) };
+    let which = if key.system == STATIC { ", anyfork-static" } else { "" };
     format!("{}, {} MB, {} in flight{which}, {unit}", key.case, key.mib, key.in_flight)
 }
 

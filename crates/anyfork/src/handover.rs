@@ -18,7 +18,7 @@ use std::iter;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 /// Where a process that is started as a program finds its socket.
-const SOCKET: RawFd = 3;
+pub(crate) const SOCKET: u32 = 3;
 
 /// Says where the socket is. Present only between an exec and the first code of the new image.
 const VARIABLE: &str = "ANYFORK_HANDOVER";
@@ -44,7 +44,7 @@ pub(crate) fn image_for(socket: BorrowedFd<'_>, nonce: &Nonce, title: &str, name
 /// The same as a program to be started, whose new process keeps its own socket for the image. It takes `steps` before.
 pub(crate) fn program_for(nonce: &Nonce, title: &str, names: Option<&[u8]>, steps: Vec<Step<'_>>) -> Parsed<Bytes> {
     let title = shown(title);
-    let variables = environment(SOCKET, nonce, names);
+    let variables = environment(SOCKET as RawFd, nonce, names);
     let environment: Vec<u8> = variables.iter().flat_map(|variable| variable.to_bytes_with_nul()).copied().collect();
     let program = Program {
         file: OWN_IMAGE,
@@ -53,7 +53,7 @@ pub(crate) fn program_for(nonce: &Nonce, title: &str, names: Option<&[u8]>, step
         environment: Strings::new(&environment)?,
         namespaces: 0,
         cgroup: None,
-        steps: iter::once(Step::Keep { at: SOCKET as u32 }).chain(steps).collect(),
+        steps: iter::once(Step::Keep { at: SOCKET }).chain(steps).collect(),
     };
     let mut octets = Bytes::new();
     program.append(&mut octets);

@@ -14,9 +14,6 @@ use crate::wire::{Order, Role};
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-/// Where an interpreter finds its socket.
-pub(crate) const SOCKET: u32 = 3;
-
 /// Where it finds the code of its server. `boot` closes it.
 const CODE: u32 = 4;
 
@@ -32,7 +29,7 @@ pub(crate) struct Code<'a> {
 pub(crate) fn process<S: Server>(mut command: Command, code: &Code<'_>) -> Process<S> {
     let options = std::mem::replace(&mut command.options, Options::new(Role::Free));
     command.args(code.boot);
-    let checked = command.serve(Serving { socket: SOCKET, code: CODE, text: code.text });
+    let checked = command.serve(Serving { socket: handover::SOCKET, code: CODE, text: code.text });
     let mut process = Process::of(Origin::Interpreter(Arc::new(command)));
     process.options = options;
     if let Err(error) = checked {

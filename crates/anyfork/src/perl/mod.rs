@@ -1,6 +1,7 @@
 //! Perl: processes that are served by AnyEvent::Fork::Serve.
 
 use crate::command::Command;
+use crate::handover;
 use crate::interpreter::{self, Code};
 use crate::process::Process;
 use crate::wire::Order;
@@ -67,7 +68,7 @@ impl Perl {
     /// The same, with all that a [`Command`] can have: the path of another `perl`, `PERL5LIB` in its environment, arguments for the interpreter (`-I`, `-M`). As
     /// [`Python::from_command`](crate::Python::from_command).
     pub fn from_command(command: Command) -> Process<Perl> {
-        let (socket, owner) = (interpreter::SOCKET.to_string(), std::process::id().to_string());
+        let (socket, owner) = (handover::SOCKET.to_string(), std::process::id().to_string());
         let pidfd_open = if cfg!(anyfork_no_pidfd) { -1 } else { Sysno::pidfd_open.id() };
         let (close, mask, set) = (Sysno::close.id(), Sysno::rt_sigprocmask.id(), libc::SIG_SETMASK);
         let calls = format!("{pidfd_open} {close} {mask} {set} {}", Sysno::prctl.id());
