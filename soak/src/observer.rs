@@ -119,6 +119,10 @@ impl<'a> Observer<'a> {
                 self.pause(name);
                 self.program.go_on();
             }
+            Word::Rest(count) => {
+                self.growth.iter_mut().for_each(|growth| growth.look(count, &self.residents));
+                self.program.go_on();
+            }
             Word::Idle(idle) => self.is_idle = idle,
             Word::Figure(name, value) => self.report.figure(name, value),
             Word::Trouble(oracle, what) => self.report.trouble(oracle, what),
@@ -146,10 +150,6 @@ impl<'a> Observer<'a> {
         }
         self.looks[0] += 1;
         self.looks[1] += u32::from(self.is_idle);
-        // From the first snapshot on all is there, and idle it has more workers than usual.
-        if let Some(growth) = self.growth.as_mut().filter(|_| !self.snapshots.is_empty() && !self.is_idle) {
-            growth.look(self.count, &self.residents);
-        }
     }
 
     fn name(&self, pid: u32) -> String {
@@ -159,8 +159,6 @@ impl<'a> Observer<'a> {
 
     fn pause(&mut self, name: String) {
         if name == "end" {
-            let all = self.report.get("workers").unwrap_or_default() as u64;
-            self.growth.iter_mut().for_each(|growth| growth.look(all, &self.residents));
             self.see_nobody_else();
             self.see_descriptors();
         }

@@ -13,6 +13,8 @@ pub(crate) enum Word {
     Templates(u32, u32),
     /// The observer is to look now; it writes a line when it has.
     Pause(String),
+    /// So many have been started, and nothing is in flight; the observer is to look as at a pause.
+    Rest(u64),
     /// From here on the program does nothing, or goes on.
     Idle(bool),
     Figure(String, f64),
@@ -26,6 +28,7 @@ impl fmt::Display for Word {
             Word::Count(count) => write!(f, "count {count}"),
             Word::Templates(template, default) => write!(f, "templates {template} {default}"),
             Word::Pause(name) => write!(f, "pause {name}"),
+            Word::Rest(count) => write!(f, "rest {count}"),
             Word::Idle(idle) => write!(f, "idle {idle}"),
             Word::Figure(name, value) => write!(f, "figure {value} {name}"),
             Word::Trouble(oracle, what) => write!(f, "trouble {oracle} {}", what.replace('\n', " ")),
@@ -48,6 +51,7 @@ impl FromStr for Word {
                 Word::Templates(number(pair()?.0)?, number(pair()?.1)?)
             }
             "pause" => Word::Pause(rest.to_owned()),
+            "rest" => Word::Rest(rest.parse().map_err(|_| error())?),
             "idle" => Word::Idle(rest.parse().map_err(|_| error())?),
             "figure" => Word::Figure(pair()?.1.to_owned(), pair()?.0.parse().map_err(|_| error())?),
             "trouble" => Word::Trouble(pair()?.0.parse()?, pair()?.1.to_owned()),
@@ -67,6 +71,7 @@ mod tests {
             Word::Count(7),
             Word::Templates(1, 0),
             Word::Pause("begin".into()),
+            Word::Rest(7),
             Word::Idle(true),
             Word::Figure("a figure".into(), 0.25),
             Word::Trouble(Oracle::Lost, "worker 7".into()),

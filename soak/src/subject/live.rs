@@ -47,7 +47,7 @@ pub(super) fn run(task: &Task, tally: &Tally) -> Outcome {
         tell(&Word::Figure("at most, as the limits are here".into(), most as f64));
     }
     let template = Process::new().template()?;
-    setting::begin(Some(&template), |number| start(&template, number).wait()?.wait().map(drop))?;
+    setting::begin(tally, Some(&template), |number| start(&template, number))?;
     let (gate, open) = std::io::pipe()?;
     let gate = OwnedFd::from(gate);
     pause("empty");

@@ -7,6 +7,7 @@ mod live;
 mod plain;
 mod programs;
 mod python;
+mod rest;
 mod setting;
 mod spares;
 mod tally;
@@ -65,6 +66,11 @@ fn tell(word: &Word) {
 
 /// Lets the observer look.
 fn pause(name: &str) {
-    tell(&Word::Pause(name.to_owned()));
+    let_look(&Word::Pause(name.to_owned()));
+}
+
+/// Says something at which the observer looks, and waits until it has.
+fn let_look(word: &Word) {
+    tell(word);
     let _ = std::io::stdin().lock().read_line(&mut String::new());
 }

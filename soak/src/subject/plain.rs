@@ -2,6 +2,7 @@
 
 use super::ending::{self, end_as_told};
 use super::ends::Ends;
+use super::rest::{RESTS, after_each_part};
 use super::tally::Tally;
 use super::window::drive;
 use super::{Outcome, setting, tell};
@@ -21,8 +22,8 @@ const IDLE_ENDS: u64 = 100;
 const END_WITHIN: u64 = 800;
 const IDLE: Duration = Duration::from_millis(2500);
 
-/// Of all, those that have been started when the program idles.
-const IDLE_AT: [u64; 3] = [1, 10, 20];
+/// Of all parts, those at whose end the program idles.
+const IDLE_AT: [u64; 3] = [RESTS / 20, RESTS / 2, RESTS];
 
 /// Ends in its time.
 #[anyfork::entry]
@@ -33,16 +34,20 @@ fn end_later(_socket: UnixStream, number: u64, millis: u64) -> ExitCode {
 
 pub(super) fn run(tally: &Tally) -> Outcome {
     let template = Process::new().template()?;
-    setting::begin(Some(&template), |number| start(&template, number).wait()?.wait().map(drop))?;
-    for part in IDLE_AT {
-        let limit = tally.share(part, IDLE_AT[IDLE_AT.len() - 1]);
+    setting::begin(tally, Some(&template), |number| start(&template, number))?;
+    after_each_part(tally, |part, limit| {
+        let idles = IDLE_AT.contains(&part);
+        let busy = if idles { limit.saturating_sub(IDLE_ENDS) } else { limit };
         std::thread::scope(|scope| {
-            for _ in 0..THREADS {
-                scope.spawn(|| drive(tally, limit.saturating_sub(IDLE_ENDS), |number| start(&template, number)));
-            }
+            let drive = || drive(tally, busy, |number| start(&template, number));
+            let threads: Vec<_> = (0..THREADS).map(|_| scope.spawn(drive)).collect();
+            // The scope alone would not wait until they have given back their stacks.
+            threads.into_iter().for_each(|thread| thread.join().expect("it does not panic"));
         });
-        idle(&template, tally, limit);
-    }
+        if idles {
+            idle(&template, tally, limit);
+        }
+    });
     setting::end(tally);
     Ok(())
 }

@@ -1,14 +1,15 @@
 //! External programs: a shell that ends as it is told.
 
 use super::ending::{self, End};
+use super::rest::after_each_part;
 use super::tally::Tally;
 use super::window::drive;
 use super::{Outcome, setting};
 use anyfork::{Child, Command, Starting, Stdio, Template};
 
 pub(super) fn run(tally: &Tally) -> Outcome {
-    setting::begin(None::<&Template>, |number| start(number).wait()?.wait().map(drop))?;
-    drive(tally, u64::MAX, start);
+    setting::begin(tally, None::<&Template>, start)?;
+    after_each_part(tally, |_, limit| drive(tally, limit, start));
     setting::end(tally);
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Workers of a template in Python.
 
 use super::ending::{self, End};
+use super::rest::after_each_part;
 use super::tally::Tally;
 use super::window::drive;
 use super::{Outcome, setting};
@@ -19,8 +20,8 @@ def end_as_told(socket, said, code, signal):
 
 pub(super) fn run(tally: &Tally) -> Outcome {
     let template = Python::new("python3").eval(CODE, NO_ARGS).template()?;
-    setting::begin(Some(&template), |number| start(&template, number).wait()?.wait().map(drop))?;
-    drive(tally, u64::MAX, |number| start(&template, number));
+    setting::begin(tally, Some(&template), |number| start(&template, number))?;
+    after_each_part(tally, |_, limit| drive(tally, limit, |number| start(&template, number)));
     setting::end(tally);
     Ok(())
 }

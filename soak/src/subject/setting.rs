@@ -1,14 +1,15 @@
 //! What is there before a soak begins, and how it is shown to the observer.
 
+use super::ends::Ends;
 use super::tally::Tally;
 use super::{Outcome, pause, tell};
 use crate::family;
 use crate::words::Word;
-use anyfork::{Server, Template};
+use anyfork::{Server, Starting, Template};
 use std::time::Duration;
 
 /// So many are started before, so that all that is made on first use is there.
-const FIRST: usize = 64;
+const FIRST: u64 = 64;
 
 /// What has been closed last is closed after so long.
 const MOMENT: Duration = Duration::from_millis(100);
@@ -24,9 +25,16 @@ pub(super) fn tell_templates<S: Server>(template: Option<&Template<S>>) {
     tell(&Word::Templates(template.map_or(0, Template::pid), default));
 }
 
-/// Starts some that count for nothing, and lets the observer look.
-pub(super) fn begin<S: Server>(template: Option<&Template<S>>, start: impl Fn(u64) -> anyfork::Result<()>) -> Outcome {
-    (0..FIRST).try_for_each(|number| start(number as u64))?;
+/// Starts some that count for nothing, all at once, and lets the observer look.
+pub(super) fn begin<S: Server, T: Ends>(
+    tally: &Tally,
+    template: Option<&Template<S>>,
+    start: impl Fn(u64) -> Starting<T>,
+) -> Outcome {
+    let starting: Vec<_> = (0..FIRST).map(|number| (number, start(number))).collect();
+    for (number, starting) in starting {
+        starting.wait()?.end(number, tally.patience)?;
+    }
     std::thread::sleep(MOMENT);
     tell_templates(template);
     pause("begin");

@@ -1,6 +1,7 @@
 //! Workers that were forked in advance.
 
 use super::plain::start;
+use super::rest::after_each_part;
 use super::tally::Tally;
 use super::window::drive;
 use super::{Outcome, setting};
@@ -13,9 +14,9 @@ const SPARES: RangeInclusive<usize> = 4..=16;
 
 pub(super) fn run(tally: &Tally) -> Outcome {
     let template = Process::new().template()?;
-    setting::begin(Some(&template), |number| start(&template, number).wait()?.wait().map(drop))?;
+    setting::begin(tally, Some(&template), |number| start(&template, number))?;
     template.spares(SPARES)?;
-    drive(tally, u64::MAX, |number| start(&template, number));
+    after_each_part(tally, |_, limit| drive(tally, limit, |number| start(&template, number)));
     // When all wait that were ordered, none is on its way: such a one would only end when the program looks.
     let all = *SPARES.end();
     template.spares(all..=all)?;

@@ -88,6 +88,10 @@ impl Tally {
         self.next.fetch_update(Relaxed, Relaxed, more).ok()
     }
 
+    pub(super) fn started(&self) -> u64 {
+        self.next.load(Relaxed)
+    }
+
     /// Those up to a share of all.
     pub(super) fn share(&self, part: u64, of: u64) -> u64 {
         self.workers * part / of
@@ -211,14 +215,14 @@ impl Tally {
 
     /// What is wrong if not each that was to start came to exactly one thing.
     fn unaccounted(&self) -> Option<String> {
-        let (started, sum) = (self.next.load(Relaxed), self.outcomes().iter().map(|(_, count)| count).sum::<u64>());
+        let (started, sum) = (self.started(), self.outcomes().iter().map(|(_, count)| count).sum::<u64>());
         (sum != started).then(|| format!("{started} were to start, and {sum} came to something"))
     }
 
     /// Tells all figures.
     pub(super) fn report(&self) {
         let figure = |name: &str, value: u64| tell(&Word::Figure(name.to_owned(), value as f64));
-        let started = self.next.load(Relaxed);
+        let started = self.started();
         figure("workers", started);
         self.outcomes().iter().for_each(|(name, count)| figure(name, *count));
         if let Some(what) = self.unaccounted() {

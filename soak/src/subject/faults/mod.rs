@@ -6,6 +6,7 @@ mod limits;
 use super::ending::end_as_told;
 use super::ends::Ends;
 use super::plain::OF_DEFAULT;
+use super::rest::after_each_part;
 use super::tally::Tally;
 use super::window::{DEADLINE, Window};
 use super::{Outcome, end_with_observer, setting, tell};
@@ -44,11 +45,13 @@ pub(super) fn run(task: &Task, tally: &Tally) -> Outcome {
     let can_limit = limits::become_somebody()?;
     end_with_observer();
     let template = Process::new().template()?;
-    setting::begin(Some(&template), |number| start(&template, number).wait()?.wait().map(drop))?;
+    setting::begin(tally, Some(&template), |number| start(&template, number))?;
     let template = std::thread::scope(|scope| {
         let (window, rng) = (Window::new(tally), Rng::with_seed(task.seed));
-        let mut soak = Faults { tally, scope, window, rng, can_limit, template, every: task.faults_every, faults: 0 };
-        soak.run();
+        let mut soak =
+            Faults { tally, scope, window, rng, can_limit, template, every: task.faults_every, left: 1, faults: 0 };
+        after_each_part(tally, |_, limit| soak.run(limit));
+        tell(&Word::Figure("faults".into(), soak.faults as f64));
         soak.template
     });
     // The last fault may have been the end of the default template, which is seen when it is used.
@@ -77,25 +80,25 @@ struct Faults<'scope, 'env> {
     can_limit: bool,
     template: Template,
     every: u64,
+    /// So many until the next fault.
+    left: u64,
     faults: u64,
 }
 
 impl Faults<'_, '_> {
-    fn run(&mut self) {
-        let mut left = 1;
-        while let Some(number) = self.tally.next(u64::MAX) {
+    fn run(&mut self, limit: u64) {
+        while let Some(number) = self.tally.next(limit) {
             self.start(number, DEADLINE);
-            left -= 1;
-            if left == 0 {
+            self.left -= 1;
+            if self.left == 0 {
                 let fault = self.choose();
                 self.faults += 1;
                 self.tally.note(format!("fault: {fault}"));
                 self.commit(fault);
-                left = self.rng.u64(1..2 * self.every.max(1));
+                self.left = self.rng.u64(1..2 * self.every.max(1));
             }
         }
         self.window.drain();
-        tell(&Word::Figure("faults".into(), self.faults as f64));
     }
 
     fn start(&mut self, number: u64, deadline: Duration) {
