@@ -4,8 +4,8 @@
 mod spares;
 
 use anyfork::{Command, ErrorKind, NO_ARGS, Perl, Process, Python, Stdio, Template, Worker};
-use anyfork_tests::{LONG, answer, children, signal, wait_until};
-use rustix::process::Signal;
+use anyfork_tests::{LONG, answer, children, descriptors, open_files, signal, wait_until};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -139,6 +139,36 @@ sys.addaudithook(hook)";
         assert_eq!(error.kind(), ErrorKind::Preparation, "{error}");
         assert!(error.to_string().contains("not at all"), "{error}");
     }
+}
+
+/// What is received then gets the number of standard input, and there is none above to move it to.
+#[test]
+fn a_template_without_standard_input_and_without_free_descriptors_fails_requests_and_lives() {
+    const CODE: &str = "
+import os
+# So that none below the last is free.
+kept = [os.dup(2) for _ in range(20)]
+os.close(0)
+def hello(socket): socket.sendall(b'hello')";
+    let template = Python::new("python3").eval(CODE, NO_ARGS).template().unwrap();
+    let limit = |current| {
+        let limit = Rlimit { current, ..getrlimit(Resource::Nofile) };
+        prlimit(Pid::from_raw(template.pid() as i32), Resource::Nofile, limit).unwrap();
+    };
+    let hello = || template.fork().blocking_socket(true).run("hello");
+    // It closes what it was made with after it has said that it is there.
+    hello().unwrap().wait().unwrap();
+    let open = open_files(template.pid());
+    assert!(!descriptors(template.pid()).contains_key(&0), "something of the server's took its place");
+    for room in [1, 2, 3] {
+        limit(Some(open.len() as u64 + room));
+        if let Err(error) = hello() {
+            assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::System, Some(libc::EMFILE)), "{error}");
+        }
+    }
+    assert_eq!(open_files(template.pid()), open);
+    limit(getrlimit(Resource::Nofile).current);
+    assert_eq!(answer(&hello().unwrap()), "hello");
 }
 
 #[test]

@@ -366,10 +366,13 @@ def close_all(descriptors):
 
 
 def above_stdio(descriptor):
-    """Never 0, 1 or 2, where a program that closed them still writes its output."""
+    """Not 0, 1 or 2, where a program that closed them still writes its output, if there is one left above."""
     if descriptor > 2:
         return descriptor
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    try:
+        moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    except OSError:
+        return descriptor
     os.close(descriptor)
     return moved
 
@@ -1111,7 +1114,7 @@ class Template:
     def block_signals(self):
         """Only SIGCHLD is heard; it makes a pipe readable."""
         try:
-            self.wakeup, self.waker = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+            self.wakeup, self.waker = map(above_stdio, os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK))
         except OSError as error:
             raise Failure.system("read signals", error.errno) from None
         _signal.pthread_sigmask(_signal.SIG_SETMASK, _signal.valid_signals() - {_signal.SIGCHLD})
