@@ -4,7 +4,7 @@
 
 use super::{nothing, stay};
 use anyfork::{Command, ErrorKind, Exited, NO_ARGS, Pending, Process, Starting, Template, Worker};
-use anyfork_tests::{LONG, all_end_soon, children, signal, stop, within};
+use anyfork_tests::{LONG, all_end_soon, children, lives, signal, stop, within};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::Signal;
 use std::os::fd::AsFd;
@@ -20,6 +20,16 @@ fn leave_a_child() {
             libc::_exit(0);
         }
     }
+}
+
+/// Lets each fork sleep before anything else is done there.
+#[anyfork::entry]
+fn fork_slowly() {
+    extern "C" fn sleep() {
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+    // SAFETY: a function that stays, and that may be called in a fork of a process with one thread.
+    assert_eq!(unsafe { libc::pthread_atfork(None, None, Some(sleep)) }, 0);
 }
 
 /// A template with such a child, which is killed with it.
@@ -138,6 +148,18 @@ fn starts_under_way_fail_when_their_descriptors_say_so() {
         is_gone(by_descriptor(one).0);
         starts.into_iter().for_each(|start| is_gone(by_descriptor(start).0));
     }
+}
+
+/// They hold its socket until then, as what a preparation leaves does.
+#[test]
+fn starts_go_on_whose_processes_come_to_do_something_only_after_its_end() {
+    let template = Process::new().call(fork_slowly, NO_ARGS).template().unwrap();
+    let [by_wait, by_question] = [0; 2].map(|_| template.fork().start(nothing));
+    let pid = template.pid();
+    drop(template);
+    within(LONG, "it has ended", || (!lives(pid)).then_some(()));
+    by_descriptor(by_question).0.unwrap();
+    by_wait.wait().unwrap();
 }
 
 /// Nobody has noticed its end by then.

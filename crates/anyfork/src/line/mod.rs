@@ -20,6 +20,7 @@ use crate::request::{Request, SEND};
 use crate::status::ExitStatus;
 use crate::sys::pidfd::{self, Life};
 use crate::sys::socket;
+use crate::sys::unread::is_something_unread;
 use crate::sys::wait::{self, Which};
 use crate::watch::{self, TICK, Watch};
 use crate::wire::{Order, Role};
@@ -145,9 +146,10 @@ impl Line {
         true
     }
 
-    /// Whether it has ended, and somebody else holds its socket: what has been sent to it is never read, and no sign of that comes.
+    /// Whether it has ended, and somebody else holds its socket, in which there is something: that is never read, and no sign of that comes. What it has read has its sign: a process that it has forked, which
+    /// holds all that it had until it comes to close that, or the end of a socket that nobody has any more.
     pub(crate) fn is_held(&self) -> bool {
-        self.has_ended() && !socket::is_abandoned(&self.socket)
+        self.has_ended() && !socket::is_abandoned(&self.socket) && is_something_unread(&self.socket).unwrap_or(true)
     }
 
     /// Orders a new process: `descriptors` go to the template with the order, `orders` are for the process. Returns the id under which its

@@ -37,5 +37,6 @@ pub(crate) mod stdio;
 pub(crate) mod stillborn;
 pub(crate) mod threads;
 pub(crate) mod title;
+pub(crate) mod unread;
 mod vfork;
 pub(crate) mod wait;
