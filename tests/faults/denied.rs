@@ -29,7 +29,7 @@ fn denied(call: Sysno, mut check: impl FnMut(i32, &[(String, String)], &Made)) {
                 Verdict::Make
             }
         };
-        let command = Host::command(env!("CARGO_BIN_EXE_host"), &["intercepted", "20000"]);
+        let command = Host::command(env!("CARGO_BIN_EXE_host"), &["intercepted"]);
         let mut run = Intercepted::start(command, decide);
         run.host.fact("settled");
         run.go();

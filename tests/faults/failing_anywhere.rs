@@ -4,7 +4,6 @@
 use crate::interfered::{
     BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, MAIN, POLLED, PROGRAM, STRIDE, TEMPLATE, WORKER, unusual,
 };
-use anyfork_tests::LONG;
 use anyfork_tests::interception::{self, Verdict};
 
 /// Interrupted is in the way of nothing; the others are at the worst those of the one request.
@@ -21,7 +20,7 @@ fn failing_anywhere(role: &'static str, steps: &[&str], may: impl Fn(&str, &str)
             errno != libc::EINTR && steps.contains(&step) && told.starts_with(&format!("error System {errno} "))
         };
         for nth in (1..).step_by(STRIDE) {
-            let mut run = Interfered::start(Fault { role, nth, verdict: Verdict::Fail(errno) }, LONG);
+            let mut run = Interfered::start(Fault { role, nth, verdict: Verdict::Fail(errno) }, &[]);
             let unusual = unusual(&run.settle());
             let Some(call) = run.hit() else {
                 run.works_again(&usual);
@@ -59,7 +58,7 @@ fn a_template_whose_socket_fails_is_given_up_and_waited_for() {
     }
     let usual = Left::usually();
     for nth in (1..).step_by(STRIDE) {
-        let mut run = Interfered::start(Fault { role: MAIN, nth, verdict: Verdict::Fail(libc::EIO) }, LONG);
+        let mut run = Interfered::start(Fault { role: MAIN, nth, verdict: Verdict::Fail(libc::EIO) }, &[]);
         let unusual = unusual(&run.settle());
         let is_over = run.hit().is_none();
         for (step, told) in unusual {

@@ -2,12 +2,11 @@
 //! After that the scenario is run again, and all must be as if nothing had been.
 
 use anyfork_tests::interception::{Call, Intercepted, Verdict};
-use anyfork_tests::{Host, LONG, SOON, lives, stat, title, wait_until, within};
+use anyfork_tests::{Host, SOON, lives, stat, title, wait_until, within};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
 
 /// Who is who in the scenario, by descent.
 pub(crate) const MAIN: &str = "0";
@@ -85,8 +84,8 @@ pub(crate) struct Interfered {
 }
 
 impl Interfered {
-    /// With the deadline of each step.
-    pub(crate) fn start(fault: Fault, deadline: Duration) -> Self {
+    /// With the steps that have little time: those that wait for what is held up.
+    pub(crate) fn start(fault: Fault, hurried: &[&str]) -> Self {
         let (hit, is_over) = (Arc::new(OnceLock::new()), Arc::new(AtomicBool::new(false)));
         let processes = Arc::default();
         let mut count = 0;
@@ -102,8 +101,7 @@ impl Interfered {
                 fault.verdict
             }
         };
-        let milliseconds = deadline.as_millis().to_string();
-        let command = Host::command(env!("CARGO_BIN_EXE_host"), &["intercepted", &milliseconds]);
+        let command = Host::command(env!("CARGO_BIN_EXE_host"), &[&["intercepted"], hurried].concat());
         Interfered { it: Intercepted::start(command, decide), hit, is_over, processes }
     }
 
@@ -180,7 +178,7 @@ impl Left {
     /// If nothing interferes.
     pub(crate) fn usually() -> Self {
         let nothing = Fault { role: MAIN, nth: 0, verdict: Verdict::Make };
-        let mut run = Interfered::start(nothing, LONG);
+        let mut run = Interfered::start(nothing, &[]);
         let facts = run.settle();
         for (step, told) in USUAL {
             assert_eq!(facts[step], told, "{step}");

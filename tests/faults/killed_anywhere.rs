@@ -22,7 +22,7 @@ fn killed_anywhere(role: &'static str, own: Option<&str>, may: impl Fn(&str, &st
     }
     let usual = Left::usually();
     for nth in (1..).step_by(STRIDE) {
-        let mut run = Interfered::start(fault(role, nth), LONG);
+        let mut run = Interfered::start(fault(role, nth), &[]);
         let facts = run.settle();
         let Some(call) = run.hit() else {
             assert!(nth > FEW, "{nth}");
@@ -109,7 +109,7 @@ fn the_main_program() {
         return;
     }
     for nth in (1..).step_by(STRIDE) {
-        let mut run = Interfered::start(fault(MAIN, nth), LONG);
+        let mut run = Interfered::start(fault(MAIN, nth), &[]);
         within(LONG, "it is killed, or takes all steps", || {
             (run.hit().is_some() || run.it.host.facts().contains_key("settled")).then_some(())
         });

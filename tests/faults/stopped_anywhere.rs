@@ -6,22 +6,18 @@ use crate::interfered::{
 use anyfork_tests::interception::{self, Verdict};
 use anyfork_tests::signal;
 use rustix::process::Signal;
-use std::time::Duration;
-
-/// Of each step.
-const DEADLINE: Duration = Duration::from_secs(1);
 
 /// One in so many calls, as each takes its deadlines.
 const SAMPLE: usize = if IS_FORCED { 1000 } else { 61 };
 
-/// `steps` are those that such a process may hold up.
+/// `steps` are those that such a process may hold up, and that have little time therefore. The others have enough on any machine.
 fn stopped_anywhere(role: &'static str, steps: &[&str], stride: usize) {
     if !interception::is_possible() {
         return;
     }
     let usual = Left::usually();
     for nth in (1..).step_by(stride) {
-        let mut run = Interfered::start(Fault { role, nth, verdict: Verdict::Stop }, DEADLINE);
+        let mut run = Interfered::start(Fault { role, nth, verdict: Verdict::Stop }, steps);
         let unusual = unusual(&run.steps());
         let Some(call) = run.hit().cloned() else {
             run.settle();

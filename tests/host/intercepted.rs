@@ -13,19 +13,20 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+/// The time of such a step.
+const HURRY: Duration = Duration::from_secs(1);
+
 /// So long after its deadline a step may still be under way on a busy machine.
 const LATE: Duration = Duration::from_millis(500);
 
-/// With the deadline of each step, in milliseconds.
-pub(crate) fn run(arguments: &[&str]) -> Outcome {
-    let [deadline] = arguments else { return Err("which deadline?".into()) };
-    let deadline = Duration::from_millis(deadline.parse()?);
+/// With the steps that have little time.
+pub(crate) fn run(hurried: &[&str]) -> Outcome {
     let file = File::open("/proc/self/exe")?;
     anyfork_tests::interception::begin()?;
-    Steps { prefix: "", deadline, file: &file }.all();
+    Steps { prefix: "", hurried, file: &file }.all();
     pause("settled");
     // Nothing interferes any more.
-    Steps { prefix: "again-", deadline: LONG, file: &file }.all();
+    Steps { prefix: "again-", hurried: &[], file: &file }.all();
     pause("done");
     Ok(())
 }
@@ -62,11 +63,16 @@ fn stay(_rest: Inputs) {
 
 struct Steps<'a> {
     prefix: &'static str,
-    deadline: Duration,
+    hurried: &'a [&'a str],
     file: &'a File,
 }
 
 impl Steps<'_> {
+    /// How long a step may take.
+    fn time(&self, step: &str) -> Duration {
+        if self.hurried.contains(&step) { HURRY } else { LONG }
+    }
+
     fn all(&self) {
         self.of_a_template();
         self.of_a_fresh_exec();
@@ -74,41 +80,41 @@ impl Steps<'_> {
     }
 
     fn of_a_template(&self) {
-        let process = Process::new().call(prepare, [1]).fd(self.file).deadline(self.deadline);
+        let process = Process::new().call(prepare, [1]).fd(self.file).deadline(self.time("template"));
         let Some(template) = self.made("template", || process.template()) else { return };
-        let worker = template.fork().arg(2).arg(LARGE).blocking_socket(true).deadline(self.deadline);
+        let worker = template.fork().arg(2).arg(LARGE).blocking_socket(true).deadline(self.time("worker"));
         if let Some(worker) = self.made("worker", || worker.run(serve)) {
-            self.told("answer", || exchange(&worker, self.deadline), u8::to_string);
-            self.ended("status", || worker.wait_timeout(self.deadline));
+            self.told("answer", || exchange(&worker, self.time("answer")), u8::to_string);
+            self.ended("status", || worker.wait_timeout(self.time("status")));
         }
-        let bound = template.fork().die_with_owner(true).deadline(self.deadline);
+        let bound = template.fork().die_with_owner(true).deadline(self.time("bound"));
         if let Some(bound) = self.made("bound", || bound.run(stay)) {
             self.told("kill", || bound.kill(), |()| "sent".into());
-            self.ended("bound-status", || bound.wait_timeout(self.deadline));
+            self.ended("bound-status", || bound.wait_timeout(self.time("bound-status")));
         }
-        let polled = template.fork().arg(6).deadline(self.deadline);
+        let polled = template.fork().arg(6).deadline(self.time("polled"));
         if let Some(polled) = self.made("polled", || polled_start(polled.start(leave))) {
             self.ended("polled-status", || self.polled_end(polled.exited()));
         }
     }
 
     fn of_a_fresh_exec(&self) {
-        let process = Process::exec().arg(3).deadline(self.deadline);
+        let process = Process::exec().arg(3).deadline(self.time("fresh"));
         if let Some(fresh) = self.made("fresh", || process.run(entries::exit_with)) {
-            self.ended("fresh-status", || fresh.wait_timeout(self.deadline));
+            self.ended("fresh-status", || fresh.wait_timeout(self.time("fresh-status")));
         }
     }
 
     fn of_a_program(&self) {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "exit 7"]).stdin(Stdio::null()).deadline(self.deadline);
+        command.args(["-c", "exit 7"]).stdin(Stdio::null()).deadline(self.time("program"));
         if let Some(program) = self.made("program", || command.spawn()) {
-            self.ended("program-status", || program.wait_timeout(self.deadline));
+            self.ended("program-status", || program.wait_timeout(self.time("program-status")));
         }
     }
 
     fn polled_end(&self, mut exited: Exited) -> Result<Option<ExitStatus>> {
-        let until = Instant::now() + self.deadline;
+        let until = Instant::now() + self.time("polled-status");
         loop {
             let status = exited.try_finish()?;
             if status.is_some() || until < Instant::now() {
@@ -130,7 +136,7 @@ impl Steps<'_> {
     fn told<T>(&self, step: &str, take: impl FnOnce() -> Result<T>, shown: impl FnOnce(&T) -> String) -> Option<T> {
         let begin = Instant::now();
         let result = take();
-        let late = if begin.elapsed() > self.deadline + LATE { "late " } else { "" };
+        let late = if begin.elapsed() > self.time(step) + LATE { "late " } else { "" };
         let told = match &result {
             Ok(value) => shown(value),
             Err(error) => format!("error {:?} {} {error}", error.kind(), error.raw_os_error().unwrap_or(0)),
