@@ -2,7 +2,8 @@
 //! nothing else is to be seen of it. Those of a compiled program are in `failing_anywhere`.
 
 use anyfork_tests::interception::{self, Call, Intercepted, Sysno, Verdict};
-use anyfork_tests::{Host, SOON, Scratch};
+use anyfork_tests::{Host, SOON, Scratch, signal};
+use rustix::process::Signal;
 use std::collections::HashMap;
 use std::fs;
 use std::sync::{Arc, Mutex};
@@ -42,7 +43,8 @@ impl Tried {
     }
 }
 
-fn each_is_tried_again(errno: i32, calls: &'static [Sysno]) {
+/// `before` each of these calls, something may be done to the process.
+fn each_is_tried_again(errno: i32, calls: &'static [Sysno], before: fn(&Call)) {
     if !interception::is_possible() {
         return;
     }
@@ -52,6 +54,7 @@ fn each_is_tried_again(errno: i32, calls: &'static [Sysno]) {
         if !call.role.starts_with(TEMPLATE) || !calls.contains(&call.number) || !is_interpreter(call.pid) {
             return Verdict::Make;
         }
+        before(call);
         told.lock().unwrap().entry((call.role.clone(), call.number)).or_default().again(errno)
     };
     let path = Scratch::new("refuse");
@@ -78,15 +81,28 @@ fn is_interpreter(pid: u32) -> bool {
 
 #[test]
 fn without_memory_they_are_sent_and_received_later() {
-    each_is_tried_again(libc::ENOMEM, &[Sysno::sendmsg, Sysno::sendto, Sysno::recvmsg]);
+    each_is_tried_again(libc::ENOMEM, &[Sysno::sendmsg, Sysno::sendto, Sysno::recvmsg], |_| {});
 }
 
 #[test]
 fn without_buffers_they_are_sent_later() {
-    each_is_tried_again(libc::ENOBUFS, &[Sysno::sendmsg, Sysno::sendto]);
+    each_is_tried_again(libc::ENOBUFS, &[Sysno::sendmsg, Sysno::sendto], |_| {});
 }
 
 #[test]
 fn while_too_many_descriptors_are_under_way_they_are_sent_later() {
-    each_is_tried_again(libc::ETOOMANYREFS, &[Sysno::sendmsg]);
+    each_is_tried_again(libc::ETOOMANYREFS, &[Sysno::sendmsg], |_| {});
+}
+
+/// As when a child has ended at that moment.
+#[test]
+fn the_same_when_a_signal_comes_first() {
+    let signal_template = |call: &Call| {
+        if call.role == TEMPLATE {
+            signal(call.pid, Signal::CHILD);
+            // Until it has left the call.
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    each_is_tried_again(libc::ENOMEM, &[Sysno::sendmsg, Sysno::recvmsg], signal_template);
 }

@@ -117,14 +117,14 @@ impl Listener {
         unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_ID_VALID, &raw const told.id) == 0 }
     }
 
-    /// An error means that the process has been killed or stopped meanwhile.
-    pub(super) fn answer(&self, told: &libc::seccomp_notif, answer: Answer) {
+    /// Whether the process hears that: it may have been killed or stopped, or a signal has come to it.
+    pub(super) fn answer(&self, told: &libc::seccomp_notif, answer: Answer) -> bool {
         let (error, flags) = match answer {
             Answer::Make => (0, libc::SECCOMP_USER_NOTIF_FLAG_CONTINUE as u32),
             Answer::Fail(errno) => (-errno, 0),
         };
         let response = libc::seccomp_notif_resp { id: told.id, val: 0, error, flags };
         // SAFETY: a struct of the kernel's layout to read.
-        unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const response) };
+        unsafe { libc::ioctl(self.0.as_raw_fd(), libc::SECCOMP_IOCTL_NOTIF_SEND, &raw const response) == 0 }
     }
 }

@@ -66,7 +66,7 @@ pub struct Intercepted {
 }
 
 impl Intercepted {
-    /// Starts it. `decide` is asked about each call, on a thread of its own.
+    /// Starts it. `decide` is asked about each call, on a thread of its own; again only about one whose process it has stopped.
     pub fn start(mut command: Command, decide: impl FnMut(&Call) -> Verdict + Send + 'static) -> Self {
         let (steering, theirs) = UnixStream::pair().unwrap();
         let host = Host::start({
@@ -76,7 +76,7 @@ impl Intercepted {
         let (listening, pid) = (steering.try_clone().unwrap(), host.pid());
         let supervise = move || {
             if let Some(listener) = Listener::receive(listening) {
-                Supervisor { listener, decide, kin: Kin::of(pid) }.run();
+                Supervisor { listener, decide, kin: Kin::of(pid), unheard: HashMap::new() }.run();
             }
         };
         Intercepted { host, steering, supervisor: std::thread::spawn(supervise) }
@@ -97,22 +97,41 @@ struct Supervisor<F> {
     listener: Listener,
     decide: F,
     kin: Kin,
+    /// Of calls to whose processes a signal has come before the answer: when it has been handled, they are told again.
+    unheard: HashMap<u32, (libc::seccomp_data, Answer)>,
 }
 
 impl<F: FnMut(&Call) -> Verdict> Supervisor<F> {
     fn run(mut self) {
         while let Some(told) = self.listener.next() {
+            if let Some(answer) = self.take_unheard(&told) {
+                self.answer(&told, answer);
+                continue;
+            }
             let number = Sysno::new(told.data.nr as usize).expect("a known system call");
             let role = self.kin.role(told.pid);
             let call = Call { number, arguments: told.data.args, role, pid: told.pid };
             match (self.decide)(&call) {
-                Verdict::Make => self.listener.answer(&told, Answer::Make),
-                Verdict::Fail(errno) => self.listener.answer(&told, Answer::Fail(errno)),
+                Verdict::Make => self.answer(&told, Answer::Make),
+                Verdict::Fail(errno) => self.answer(&told, Answer::Fail(errno)),
                 Verdict::Kill => self.signal(&told, Signal::KILL),
                 // The wait for the answer is interrupted; the call is told again when the process is continued.
                 Verdict::Stop => self.signal(&told, Signal::STOP),
             }
         }
+    }
+
+    fn answer(&mut self, told: &libc::seccomp_notif, answer: Answer) {
+        if !self.listener.answer(told, answer) {
+            self.unheard.insert(told.pid, (told.data, answer));
+        }
+    }
+
+    /// Other calls, of the handler, may come before.
+    fn take_unheard(&mut self, told: &libc::seccomp_notif) -> Option<Answer> {
+        let same = |call: &libc::seccomp_data| (call.nr, call.args) == (told.data.nr, told.data.args);
+        self.unheard.get(&told.pid).filter(|(call, _)| same(call))?;
+        self.unheard.remove(&told.pid).map(|(_, answer)| answer)
     }
 
     fn signal(&self, told: &libc::seccomp_notif, signal: Signal) {
