@@ -219,10 +219,7 @@ impl Subject for InPerl {
 
     /// Since Linux 6.15 the kernel keeps them.
     fn tells_statuses() -> bool {
-        let release = rustix::system::uname().release().to_string_lossy().into_owned();
-        let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse::<u32>().ok());
-        let version = (numbers.next().unwrap(), numbers.next().unwrap());
-        version >= (6, 15) && !cfg!(any(anyfork_no_pidfd, anyfork_no_pidfd_info))
+        anyfork_tests::keeps_statuses()
     }
 }
 

@@ -5,6 +5,7 @@ mod denied;
 
 use anyfork::{Presence, doctor};
 use anyfork_tests::{Host, LONG, fresh_user, host, skipped, within};
+use std::path::Path;
 use std::process::Command;
 
 fn is_root() -> bool {
@@ -171,6 +172,9 @@ fn a_program_that_cannot_be_started_again_is_told_why_as_its_start_would() {
 fn memory_files_are_made_where_none_may_be_executed() {
     if !is_root() {
         return;
+    }
+    if !Path::new("/proc/sys/vm/memfd_noexec").exists() {
+        return skipped("it takes vm.memfd_noexec (Linux 6.3)");
     }
     let script = "echo 2 > /proc/sys/vm/memfd_noexec && exec \"$0\" doctor memory-files";
     let program = env!("CARGO_BIN_EXE_host");

@@ -4,6 +4,9 @@
 #[path = "support/interception/mod.rs"]
 pub mod interception;
 
+#[path = "support/kernel.rs"]
+mod kernel;
+
 #[path = "support/processes.rs"]
 mod processes;
 
@@ -13,6 +16,7 @@ mod runtimes;
 #[path = "support/ways.rs"]
 mod ways;
 
+pub use kernel::*;
 pub use processes::*;
 pub use runtimes::*;
 use rustix::process::Signal;

@@ -19,7 +19,7 @@ mod signals;
 mod transport;
 
 use anyfork::{Command, Perl, Process, Worker};
-use anyfork_tests::Scratch;
+use anyfork_tests::{Scratch, has_pidfds, keeps_statuses};
 use std::fs::{self, File};
 use std::io::Read;
 
@@ -53,16 +53,4 @@ fn said(worker: &Worker) -> String {
     socket.set_nonblocking(false).unwrap();
     socket.read_to_end(&mut said).unwrap();
     String::from_utf8_lossy(&said).into_owned()
-}
-
-fn has_pidfds() -> bool {
-    !cfg!(anyfork_no_pidfd)
-}
-
-/// Whether the kernel keeps the exit statuses of processes that nobody of this program has waited for: Linux 6.15.
-fn keeps_statuses() -> bool {
-    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
-    let mut numbers = release.split(['.', '-']).map_while(|number| number.parse().ok());
-    let version: (u32, u32) = (numbers.next().unwrap(), numbers.next().unwrap());
-    has_pidfds() && !cfg!(anyfork_no_pidfd_info) && version >= (6, 15)
 }

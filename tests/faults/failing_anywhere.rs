@@ -5,6 +5,7 @@ use crate::interfered::{
     BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, MAIN, POLLED, PROGRAM, STRIDE, TEMPLATE, WORKER, unusual,
 };
 use anyfork_tests::interception::{self, Verdict};
+use anyfork_tests::needs_kept_statuses;
 
 /// Interrupted is in the way of nothing; the others are at the worst those of the one request.
 const ERRNOS: [i32; 4] = [libc::EINTR, libc::EAGAIN, libc::EMFILE, libc::ENOMEM];
@@ -53,6 +54,9 @@ fn in_the_main_program() {
     ignore = "without the kernel's record nobody knows how workers ended whose template could not say it"
 )]
 fn a_template_whose_socket_fails_is_given_up_and_waited_for() {
+    if !needs_kept_statuses() {
+        return;
+    }
     if !interception::is_possible() {
         return;
     }

@@ -4,7 +4,7 @@ use crate::interfered::{
     BOUND, DEFAULT_TEMPLATE, FRESH, Fault, Interfered, Left, MAIN, POLLED, PROGRAM, STRIDE, TEMPLATE, WORKER, unusual,
 };
 use anyfork_tests::interception::{self, Verdict};
-use anyfork_tests::{LONG, SOON, lives, within};
+use anyfork_tests::{LONG, SOON, lives, needs_kept_statuses, within};
 
 /// A process that is killed has made so many calls, at the least.
 const FEW: usize = 10;
@@ -81,6 +81,9 @@ fn a_template() {
     ignore = "it cannot be waited for safely, and it depends on init how its workers ended"
 )]
 fn the_default_template() {
+    if !needs_kept_statuses() {
+        return;
+    }
     killed_anywhere(DEFAULT_TEMPLATE, None, |step, told| match step {
         "template" | "fresh" | "program" => is_gone(told, &["ProcessGone", "TemplateGone"]),
         _ => false,

@@ -3,7 +3,9 @@
 use super::commands::Cgroup;
 use super::{nothing, stay};
 use anyfork::{Error, ErrorKind, NO_ARGS, Process, Template, Worker};
-use anyfork_tests::{LONG, SOON, all_end_soon, children, descriptors, lives, open_files, wait_until};
+use anyfork_tests::{
+    LONG, SOON, all_end_soon, children, descriptors, lives, needs_kept_statuses, open_files, wait_until,
+};
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -61,6 +63,9 @@ fn a_worker_that_the_kernel_kills_for_memory_was_killed_by_signal_9() {
     ignore = "without the kernel's record it depends on who adopts them how workers of killed templates ended"
 )]
 fn a_template_that_the_kernel_kills_for_memory_is_a_killed_one() {
+    if !needs_kept_statuses() {
+        return;
+    }
     let Some(group) = Cgroup::of_memory(MOST) else { return };
     let template = Process::new().template().unwrap();
     // With these two it never has the most memory itself.

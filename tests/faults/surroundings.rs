@@ -1,7 +1,7 @@
 //! Programs whose file was replaced, that have no `/proc`, or not all of the standard descriptors.
 
 use super::root;
-use anyfork_tests::{Host, Scratch, descriptors, host, identity, within};
+use anyfork_tests::{Host, Scratch, descriptors, host, identity, names_processes, within};
 use std::fs;
 
 #[test]
@@ -45,8 +45,7 @@ fn without_proc_what_needs_it_is_an_error_and_all_else_works() {
 
 fn no_tree_is_killed(host: &mut Host, why: &str) {
     // Where only /proc could tell whose a pidfd is, none is used here.
-    let has_none = cfg!(any(anyfork_no_pidfd, anyfork_no_pidfd_info));
-    let why = if has_none { "there are no pidfds" } else { why };
+    let why = if names_processes() { why } else { "there are no pidfds" };
     let error = host.fact("tree");
     assert!(error.starts_with(&format!("Unsupported kill_tree: {why}")), "{error}");
 }

@@ -1,6 +1,6 @@
 //! Restarts while something goes wrong: no descriptors, the default template killed, the program killed or forked.
 
-use anyfork_tests::{LONG, Scratch, all_end_soon, host, lives, signal, wait_until, within};
+use anyfork_tests::{LONG, Scratch, all_end_soon, host, lives, needs_kept_statuses, signal, wait_until, within};
 use rustix::process::Signal;
 use std::fs;
 
@@ -49,6 +49,9 @@ fn preparing(witness: &str) -> u32 {
     ignore = "without the kernel's record it depends on init how workers of a killed default template ended"
 )]
 fn a_default_template_that_dies_under_a_restart_fails_it_and_nothing_else() {
+    if !needs_kept_statuses() {
+        return;
+    }
     let witness = Scratch::new("default-dies");
     let mut host = host!("restart", "under-way", &witness);
     preparing(&witness);
@@ -92,6 +95,9 @@ fn a_restart_ends_with_a_killed_program() {
     ignore = "without the kernel's record it depends on init how workers of a killed default template ended"
 )]
 fn nobody_is_left_by_a_template_that_was_restarted_in_all_ways() {
+    if !needs_kept_statuses() {
+        return;
+    }
     let mut host = host!("restart", "again-and-again");
     let expected: Vec<String> = (0..20).map(|code: u32| code.to_string()).collect();
     assert_eq!(host.fact("codes"), expected.join(" "));

@@ -9,7 +9,7 @@ super::cases![
     two_thousand_arguments_come,
     the_longest_string_comes_and_a_longer_one_is_an_error,
     more_than_fits_is_an_error,
-    a_missing_program_is_an_error_before_its_arguments_are,
+    a_missing_program_or_its_arguments_are_the_error,
 ];
 
 /// Prints how many arguments there are, and how long they are together.
@@ -61,7 +61,7 @@ fn more_than_fits_is_an_error(_: &Path) -> Seen {
     }
 }
 
-fn a_missing_program_is_an_error_before_its_arguments_are(_: &Path) -> Seen {
+fn a_missing_program_or_its_arguments_are_the_error(_: &Path) -> Seen {
     let long = "x".repeat(200_000);
     both! {
         let absolute = shown(Command::new("/nope").arg(&long).output());

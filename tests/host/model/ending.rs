@@ -55,7 +55,7 @@ impl Ending {
 
     /// The kernel forgets it when the last one ends who could tell.
     pub(super) fn may_be_lost(&mut self) {
-        self.may_be_lost = cfg!(anyfork_no_pidfd_info);
+        self.may_be_lost = !anyfork_tests::keeps_statuses();
     }
 
     /// Compares an answer. `told`: whether the end must be known by now, if there is one.
