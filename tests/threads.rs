@@ -1,5 +1,6 @@
 //! A process with more than one thread is not forked: the error says so and names the threads.
 
+use anyfork::{NO_ARGS, Process};
 use anyfork_tests::{LONG, host, within};
 
 #[test]
@@ -25,4 +26,18 @@ fn a_program_with_threads_is_not_forked() {
     }
     assert_eq!(host.fact("new"), "none");
     host.finish();
+}
+
+#[anyfork::entry]
+fn join_threads() {
+    let threads = [0; 4].map(|_| std::thread::spawn(|| {}));
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+/// The kernel may still have the last of them for a moment.
+#[test]
+fn threads_that_have_been_joined_do_not_count() {
+    for _ in 0..300 {
+        Process::new().call(join_threads, NO_ARGS).template().unwrap();
+    }
 }

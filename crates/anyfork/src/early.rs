@@ -108,7 +108,7 @@ fn fork_template(step: &'static str, adopts: bool) -> Result<Template> {
 }
 
 fn single(step: &'static str) -> Result<SingleThread> {
-    threads::single().map_err(|threads| {
+    threads::single_soon().map_err(|threads| {
         let remedy = match threads.are_of_a_runtime() {
             true => "call it before the async runtime is built, in a `main` that is not async",
             false => "call it before they start",

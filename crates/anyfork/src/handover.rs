@@ -84,7 +84,7 @@ pub(crate) fn written(number: RawFd, nonce: &Nonce) -> String {
 /// In a process that anyfork started: the process with its socket, ready to follow orders. `None` in any other.
 pub(crate) fn take() -> Option<Process> {
     let value = std::env::var_os(VARIABLE)?;
-    let Ok(proof) = threads::single() else {
+    let Ok(proof) = threads::single_soon() else {
         eprintln!("anyfork: init() must be called before the first thread is started");
         exit::now(1)
     };

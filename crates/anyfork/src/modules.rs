@@ -149,7 +149,7 @@ impl Left {
 
     fn audit(&self) -> Result<(), (FailureKind, String)> {
         if !self.had_threads
-            && let Err(threads) = threads::single()
+            && let Err(threads) = threads::single_soon()
         {
             let message = format!("its constructors left the process with {threads}; start threads in an entry of it");
             return Err((FailureKind::Threads, message));

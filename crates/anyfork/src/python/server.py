@@ -1068,8 +1068,8 @@ def make_pair():
 
 
 def wait_for_last_thread():
-    """A thread that was joined may still be on its way out of the kernel."""
-    for _ in range(50):
+    """A thread that was joined may still be on its way out of the kernel: `sys/threads.rs`."""
+    for _ in range(200):
         if is_single():
             return
         sleep(0.001)

@@ -94,7 +94,7 @@ fn follow(process: &mut Process, message: Message) -> Result<Option<Next>, Failu
 fn keep_variables(process: &mut Process, names: &[u8]) -> Result<(), Failure> {
     let proof = match process.single.take() {
         Some(proof) => proof,
-        None => threads::single().map_err(|threads| {
+        None => threads::single_soon().map_err(|threads| {
             let message = format!("it has {threads}, which may be reading its environment: call it first");
             Failure::new(FailureKind::Threads, "env_allow", "", message)
         })?,

@@ -8,6 +8,7 @@ use super::lack::Lack;
 use rustix::io::Errno;
 use std::fmt;
 use std::fs;
+use std::time::Duration;
 
 /// The proof that the process had one thread when it was asked, and so still has unless this thread makes another.
 /// It stays on the thread that asked.
@@ -43,6 +44,20 @@ pub(crate) fn single() -> Result<SingleThread, Threads> {
     }
     Err(Threads(names()))
 }
+
+/// The same after user's code, or before it: a thread that was joined may still be on its way out of the kernel, so those that are left are looked at again for a while.
+pub(crate) fn single_soon() -> Result<SingleThread, Threads> {
+    for _ in 0..PATIENCE.as_millis() {
+        if let Ok(proof) = single() {
+            return Ok(proof);
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    single()
+}
+
+/// How long that takes at most, on a busy machine.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Whether this process has one thread and its memory for itself, as the kernel says; or why it cannot be asked.
 pub(crate) fn ask() -> Result<bool, Lack> {

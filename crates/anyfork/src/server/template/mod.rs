@@ -68,7 +68,7 @@ enum Became {
 /// Serves fork orders. Returns in each fork, as the new process; the template itself ends in here.
 pub(super) fn serve(mut process: Process) -> Process {
     let pid = std::process::id();
-    let proof = match threads::single() {
+    let proof = match threads::single_soon() {
         Ok(proof) => proof,
         Err(threads) => process.fail(has_threads("become a template", &threads)),
     };
