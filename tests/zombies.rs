@@ -1,6 +1,6 @@
 //! Nobody is left behind: no zombies while the host idles, no process that nobody wants; and those that are meant to go on do.
 
-use anyfork_tests::{LONG, Scratch, all_end_soon, host, lives, stat, within};
+use anyfork_tests::{LONG, Scratch, all_end_soon, host, keeps_statuses, lives, stat, within};
 use std::time::Duration;
 
 fn told(path: &str) -> String {
@@ -53,7 +53,9 @@ fn workers_of_a_dropped_template_made_here_tell_how_they_ended() {
     host.fact("dropped");
     assert!(stat(template).is_none(), "it is a child of the host, which has to wait for it");
     host.go();
-    assert_eq!(host.number("code"), 13);
+    let end = host.fact("end");
+    // Without the kernel's record it depends on whoever adopts it.
+    assert!(end == "exit status: 13" || (end == "lost" && !keeps_statuses()), "{end}");
     host.finish();
 }
 

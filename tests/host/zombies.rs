@@ -1,7 +1,7 @@
 //! Processes that end, are dropped or given up, while the host does nothing more.
 
 use crate::{Outcome, entries, list, parked, pause, release, say};
-use anyfork::Process;
+use anyfork::{ErrorKind, Process};
 use std::time::Duration;
 
 pub(crate) fn run(arguments: &[&str]) -> Outcome {
@@ -75,7 +75,10 @@ fn dropped_template_here() -> Outcome {
     drop(template);
     pause("dropped");
     release(&worker, 13);
-    say("code", worker.wait()?.code().unwrap_or(-1));
+    match worker.wait() {
+        Err(error) if error.kind() == ErrorKind::Lost => say("end", "lost"),
+        end => say("end", end?),
+    }
     Ok(())
 }
 
