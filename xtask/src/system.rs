@@ -1,6 +1,7 @@
 //! What the checks need of the system: looked for, installed where that is allowed, asked for otherwise.
 
 use crate::python;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::env;
 use std::ffi::OsString;
 use std::io::Write;
@@ -40,8 +41,12 @@ const NEEDS: [Need; 6] = [
 const COMPONENTS: [(&str, &str); 2] =
     [("fmt", "rustup component add rustfmt"), ("clippy", "rustup component add clippy")];
 
+/// So many descriptors have tests of a thousand processes at once; the limit is 1024 as a rule, unless somebody raises it.
+const DESCRIPTORS: u64 = 20_000;
+
 /// Makes sure that everything is there, or says what to install.
 pub(crate) fn prepare() -> Result<(), String> {
+    raise_limit_of_descriptors().map_err(|errno| format!("the limit of descriptors cannot be raised: {errno}"))?;
     for (subcommand, remedy) in COMPONENTS {
         if !has_subcommand(subcommand) {
             return Err(format!("`cargo {subcommand}` is missing; install it: {remedy}"));
@@ -60,6 +65,17 @@ pub(crate) fn prepare() -> Result<(), String> {
         None => python::prepare(),
         Some(need) => Err(format!("{} was installed, but there still is not {}", need.packages.join(" "), need.what)),
     }
+}
+
+/// Of this process and of all that it starts, as far as it may be raised.
+fn raise_limit_of_descriptors() -> rustix::io::Result<()> {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = DESCRIPTORS.min(maximum.unwrap_or(DESCRIPTORS));
+    // None: without a limit.
+    if current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    setrlimit(Resource::Nofile, Rlimit { current: Some(wanted), maximum })
 }
 
 /// Whether cargo has a subcommand, for instance `nextest`.
