@@ -13,7 +13,7 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// The time of such a step.
+/// The time of a step that has little.
 const HURRY: Duration = Duration::from_secs(1);
 
 /// So long after its deadline a step may still be under way on a busy machine.

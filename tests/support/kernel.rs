@@ -28,7 +28,7 @@ pub fn needs_kept_statuses() -> bool {
 }
 
 /// By its release.
-pub fn is_as_new_as(major: u32, minor: u32) -> bool {
+fn is_as_new_as(major: u32, minor: u32) -> bool {
     let release = rustix::system::uname().release().to_string_lossy().into_owned();
     let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map_while(|number| number.parse().ok());
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)) >= (major, minor)
